@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lib/broker.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define ARGUMENTS_MAX 16
+#define START_MS 20000
+#define STOP_MS 2000
+#define IDLE_MS 5000
+#define POLL_MS 5
+#define LOG_BYTES_MAX 65536
+
+#define VHOST_NET "/dev/vhost-net"
+
+static void pause_ms(unsigned int ms)
+{
+	struct timespec pause = { .tv_nsec = ms * 1000000L };
+
+	nanosleep(&pause, NULL);
+}
+
+static void find_program(char *path, size_t path_bytes)
+{
+	const char *program = getenv("VHB_BROKER");
+	const char *build = getenv("VHB_BUILD");
+	char self[PATH_MAX];
+	ssize_t length;
+
+	if (program) {
+		snprintf(path, path_bytes, "%s", program);
+		return;
+	}
+	if (build) {
+		snprintf(path, path_bytes, "%s/vhost-bridge", build);
+		return;
+	}
+	/* BUILD/selftests/net/this_test */
+	length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	self[length < 0 ? 0 : length] = '\0';
+	snprintf(path, path_bytes, "%s/vhost-bridge",
+		 dirname(dirname(dirname(self))));
+}
+
+static void run_program(const struct broker *broker,
+			const char *const *arguments)
+{
+	char program[PATH_MAX], socket_option[96];
+	const char *argv[ARGUMENTS_MAX + 4] = { program, "net", socket_option };
+	unsigned int count = 3;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	find_program(program, sizeof(program));
+	snprintf(socket_option, sizeof(socket_option), "--socket-path=%s",
+		 broker->socket_path);
+	while (*arguments && count < ARGUMENTS_MAX + 3)
+		argv[count++] = *arguments++;
+	dup2(broker->log_fd, STDERR_FILENO);
+	execv(program, (char *const *)argv);
+	dprintf(STDERR_FILENO, "%s: %s\n", program, strerror(errno));
+	_exit(127);
+}
+
+static size_t read_log(const struct broker *broker, char *text,
+		       size_t text_bytes)
+{
+	ssize_t length = pread(broker->log_fd, text, text_bytes - 1, 0);
+
+	if (length < 0)
+		length = 0;
+	text[length] = '\0';
+	return length;
+}
+
+bool broker_log_has(const struct broker *broker, const char *text)
+{
+	static char log[LOG_BYTES_MAX];
+
+	read_log(broker, log, sizeof(log));
+	return strstr(log, text);
+}
+
+void broker_show_log(const struct broker *broker)
+{
+	static char log[LOG_BYTES_MAX];
+	char *line, *rest = log;
+
+	read_log(broker, log, sizeof(log));
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			printf("# broker: %s\n", line);
+	fflush(stdout);
+}
+
+static void forget(struct broker *broker)
+{
+	unlink(broker->socket_path);
+	close(broker->log_fd);
+	broker->pid = 0;
+	broker->log_fd = -1;
+}
+
+int broker_start(struct broker *broker, const char *const *arguments)
+{
+	static unsigned int count;
+	unsigned int waited_ms;
+
+	snprintf(broker->socket_path, sizeof(broker->socket_path),
+		 "/tmp/vhb-test-%d-%u.sock", getpid(), count++);
+	broker->log_fd = memfd_create("log", MFD_CLOEXEC);
+	if (broker->log_fd < 0)
+		return -errno;
+	fflush(stdout);
+	broker->pid = fork();
+	if (broker->pid < 0)
+		return -errno;
+	if (!broker->pid)
+		run_program(broker, arguments);
+
+	for (waited_ms = 0; waited_ms < START_MS; waited_ms += POLL_MS) {
+		if (broker_log_has(broker, "ready"))
+			return 0;
+		if (!broker_is_alive(broker)) {
+			broker_show_log(broker);
+			waitpid(broker->pid, NULL, 0);
+			forget(broker);
+			return -ECHILD;
+		}
+		pause_ms(POLL_MS);
+	}
+	broker_show_log(broker);
+	broker_stop(broker);
+	return -ETIMEDOUT;
+}
+
+bool broker_is_alive(const struct broker *broker)
+{
+	siginfo_t info = { 0 };
+
+	return broker->pid &&
+	       !waitid(P_PID, broker->pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
+	       !info.si_pid;
+}
+
+int broker_stop(struct broker *broker)
+{
+	unsigned int waited_ms;
+	bool was_killed = false;
+	int status;
+
+	if (!broker->pid)
+		return 0;
+	kill(broker->pid, SIGTERM);
+	for (waited_ms = 0; broker_is_alive(broker); waited_ms += POLL_MS) {
+		if (waited_ms >= STOP_MS && !was_killed) {
+			kill(broker->pid, SIGKILL);
+			was_killed = true;
+		}
+		pause_ms(POLL_MS);
+	}
+	waitpid(broker->pid, &status, 0);
+	forget(broker);
+	if (was_killed)
+		return -ETIMEDOUT;
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+				   128 + WTERMSIG(status);
+}
+
+static unsigned int count_entries(const char *path)
+{
+	unsigned int count = 0;
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	if (!dir)
+		return 0;
+	while ((entry = readdir(dir)))
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+static unsigned int count_lines(const char *path)
+{
+	unsigned int count = 0;
+	FILE *file = fopen(path, "r");
+	int c;
+
+	if (!file)
+		return 0;
+	while ((c = getc(file)) != EOF)
+		count += c == '\n';
+	fclose(file);
+	return count;
+}
+
+/* The number behind a word at the start of a line */
+static long find_number(const char *path, const char *word)
+{
+	FILE *file = fopen(path, "r");
+	char line[256];
+	long number = 0;
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, word, strlen(word)))
+			number = strtol(line + strlen(word), NULL, 10);
+	fclose(file);
+	return number;
+}
+
+/* Tasks below a directory of /proc whose name begins so */
+static unsigned int count_tasks(const char *dir_path, const char *name)
+{
+	char path[PATH_MAX], comm[32];
+	unsigned int count = 0;
+	struct dirent *entry;
+	DIR *dir = opendir(dir_path);
+	FILE *file;
+
+	if (!dir)
+		return 0;
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/comm", dir_path,
+			 entry->d_name);
+		file = fopen(path, "r");
+		if (!file)
+			continue;
+		if (fgets(comm, sizeof(comm), file) &&
+		    !strncmp(comm, name, strlen(name)))
+			count++;
+		fclose(file);
+	}
+	closedir(dir);
+	return count;
+}
+
+int broker_count(const struct broker *broker, struct broker_counts *counts_out)
+{
+	char base[32], path[64], vhost_name[32];
+
+	if (!broker_is_alive(broker))
+		return -ESRCH;
+	snprintf(base, sizeof(base), "/proc/%d", broker->pid);
+	/* With the end of the line: vhost-12 is not vhost-123. */
+	snprintf(vhost_name, sizeof(vhost_name), "vhost-%d\n", broker->pid);
+
+	snprintf(path, sizeof(path), "%s/fd", base);
+	counts_out->fds = count_entries(path);
+	snprintf(path, sizeof(path), "%s/maps", base);
+	counts_out->maps = count_lines(path);
+	snprintf(path, sizeof(path), "%s/task", base);
+	counts_out->tasks = count_entries(path) - count_tasks(path, "iou-");
+	counts_out->vhost_tasks = count_tasks(path, vhost_name) +
+				  count_tasks("/proc", vhost_name);
+	snprintf(path, sizeof(path), "%s/status", base);
+	counts_out->size_kib = find_number(path, "VmSize:");
+	counts_out->resident_kib = find_number(path, "VmRSS:");
+	counts_out->files = find_number("/proc/sys/fs/file-nr", "");
+	counts_out->slab_kib = find_number("/proc/meminfo", "SUnreclaim:");
+	return 0;
+}
+
+int broker_count_idle(const struct broker *broker, unsigned int idle_fds,
+		      struct broker_counts *counts_out)
+{
+	unsigned int last_fds = 0;
+	unsigned int waited_ms;
+	int ret;
+
+	for (waited_ms = 0; waited_ms < IDLE_MS; waited_ms += 20 * POLL_MS) {
+		ret = broker_count(broker, counts_out);
+		if (ret)
+			return ret;
+		if (!counts_out->vhost_tasks &&
+		    (idle_fds ? counts_out->fds <= idle_fds :
+				counts_out->fds == last_fds))
+			return 0;
+		last_fds = counts_out->fds;
+		pause_ms(20 * POLL_MS);
+	}
+	return -ETIMEDOUT;
+}
+
+bool vhost_net_is_there(void)
+{
+	int fd = open(VHOST_NET, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT &&
+	    !system("modprobe -q vhost_net >/dev/null 2>&1"))
+		fd = open(VHOST_NET, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		printf("TAP version 13\n1..0 # SKIP %s: %s\n", VHOST_NET,
+		       strerror(errno));
+		return false;
+	}
+	close(fd);
+	return true;
+}

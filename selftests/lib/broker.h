@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SELFTESTS_LIB_BROKER_H
+#define SELFTESTS_LIB_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <sys/types.h>
+
+/**
+ * DOC: the real broker as a child process
+ *
+ * The program is $VHB_BROKER, else $VHB_BUILD/vhost-bridge, else the
+ * vhost-bridge that was built together with the test. What it says is kept and
+ * shown by broker_show_log(). It dies with the test.
+ */
+
+/**
+ * struct broker - a running vhost-bridge
+ * @pid: its process, 0 when there is none
+ * @log_fd: what it wrote to standard error
+ * @socket_path: where front-ends connect
+ */
+struct broker {
+	pid_t pid;
+	int log_fd;
+	char socket_path[64];
+};
+
+/**
+ * struct broker_counts - what a broker and the kernel hold
+ * @fds: the broker's descriptors
+ * @maps: its mappings
+ * @tasks: its threads, without io_uring's own
+ * @vhost_tasks: vhost workers, threads of the broker (Linux 6.4 and later) or
+ *               kernel threads named after it
+ * @size_kib: its address space, VmSize
+ * @resident_kib: VmRSS
+ * @files: open files of the whole system; the kernel does not keep this number
+ *         exactly
+ * @slab_kib: the kernel's unreclaimable slab memory
+ */
+struct broker_counts {
+	unsigned int fds;
+	unsigned int maps;
+	unsigned int tasks;
+	unsigned int vhost_tasks;
+	long size_kib;
+	long resident_kib;
+	long files;
+	long slab_kib;
+};
+
+/**
+ * broker_start() - start a broker and wait until it is ready
+ * @broker: set up by this
+ * @arguments: what follows "net --socket-path=..."; NULL at the end
+ *
+ * Return: 0; -ETIMEDOUT; -ECHILD when it ended at once (its log is shown).
+ */
+int broker_start(struct broker *broker, const char *const *arguments);
+
+/** broker_is_alive() - has it not ended? */
+bool broker_is_alive(const struct broker *broker);
+
+/**
+ * broker_stop() - SIGTERM
+ *
+ * Return: its exit status, 128 + the signal that killed it, or -ETIMEDOUT when
+ * it had to be killed after two seconds (the contract is one).
+ */
+int broker_stop(struct broker *broker);
+
+/** broker_log_has() - did it say this? */
+bool broker_log_has(const struct broker *broker, const char *text);
+
+/** broker_show_log() - what it said, each line behind "# " */
+void broker_show_log(const struct broker *broker);
+
+/** broker_count() - 0 or -errno */
+int broker_count(const struct broker *broker, struct broker_counts *counts_out);
+
+/**
+ * broker_count_idle() - count once no session is left
+ * @broker: the broker
+ * @idle_fds: descriptors it has without a session; 0 when not known yet: then
+ *            this waits until the number stays the same
+ * @counts_out: the counts
+ *
+ * Return: 0, or -ETIMEDOUT (with the counts) when it stays above @idle_fds.
+ */
+int broker_count_idle(const struct broker *broker, unsigned int idle_fds,
+		      struct broker_counts *counts_out);
+
+/**
+ * vhost_net_is_there() - can /dev/vhost-net be had?
+ *
+ * Loads the module if need be. When not, prints a TAP plan that skips all and
+ * says why; the caller ends with SKIP_STATUS.
+ */
+bool vhost_net_is_there(void);
+
+#define SKIP_STATUS 4
+
+#endif

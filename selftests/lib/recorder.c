@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lib/recorder_state.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bits.h"
+#include "wire/protocol.h"
+
+#define KERNEL_REGIONS_MAX 64
+
+static struct recorder *of(struct vhb_kdev *kdev)
+{
+	return (struct recorder *)kdev;
+}
+
+static void append(struct recorder *recorder, const char *text)
+{
+	size_t length = strlen(text);
+	char *lines = realloc(recorder->lines, recorder->line_bytes + length + 1);
+
+	if (!lines)
+		abort();
+	memcpy(lines + recorder->line_bytes, text, length + 1);
+	recorder->lines = lines;
+	recorder->line_bytes += length;
+}
+
+/* Keeps the first one: the rest usually follows from it. */
+static void fault(struct recorder *recorder, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void fault(struct recorder *recorder, const char *format, ...)
+{
+	va_list args;
+
+	if (recorder->fault)
+		return;
+	va_start(args, format);
+	if (vasprintf(&recorder->fault, format, args) < 0)
+		abort();
+	va_end(args);
+}
+
+/* Takes the lock, which finish() gives back; returns -errno to inject. */
+static int begin(struct recorder *recorder, const char *name)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&recorder->lock);
+	recorder->call_count++;
+	if (recorder->fail_nth && !--recorder->fail_nth)
+		error = recorder->fail_nth_error;
+	if (recorder->fail_name && recorder->fail_name_times &&
+	    !strcmp(recorder->fail_name, name)) {
+		recorder->fail_name_times--;
+		error = recorder->fail_name_error;
+	}
+	if (!recorder->is_owned && strcmp(name, "SET_OWNER")) {
+		fault(recorder, "%s without an owner", name);
+		error = EPERM;
+	}
+	return -error;
+}
+
+static int finish(struct recorder *recorder, int ret, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int finish(struct recorder *recorder, int ret, const char *format, ...)
+{
+	va_list args;
+	char *line;
+
+	va_start(args, format);
+	if (vasprintf(&line, format, args) < 0)
+		abort();
+	va_end(args);
+	append(recorder, line);
+	if (ret) {
+		append(recorder, " = ");
+		append(recorder, strerrorname_np(-ret));
+	}
+	append(recorder, "\n");
+	free(line);
+	pthread_mutex_unlock(&recorder->lock);
+	return ret;
+}
+
+static const char *fd_text(struct recorder *recorder, int fd, int *ret)
+{
+	unsigned int id, i;
+
+	if (fd < 0)
+		return "none";
+	id = recorder_eventfd_id(fd);
+	if (!id) {
+		if (!*ret)
+			*ret = -EINVAL;
+		return "not-an-eventfd";
+	}
+	for (i = recorder->label_count; i-- > 0;)
+		if (recorder->labels[i].eventfd_id == id)
+			return recorder->labels[i].text;
+	return "eventfd";
+}
+
+static uint64_t gpa_of(struct recorder *recorder, uint64_t hva, uint64_t bytes)
+{
+	const struct vhost_memory *table = recorder->table;
+
+	for (uint32_t i = 0; table && i < table->nregions; i++) {
+		const struct vhost_memory_region *region = &table->regions[i];
+
+		if (vhb_range_contains(region->userspace_addr,
+				       region->memory_size, hva, bytes))
+			return region->guest_phys_addr +
+			       (hva - region->userspace_addr);
+	}
+	fault(recorder, "%#llx+%#llx is in no region of the memory table",
+	      (unsigned long long)hva, (unsigned long long)bytes);
+	return UINT64_MAX;
+}
+
+static void check_rings(struct recorder *recorder, const struct recorded_vring *vring)
+{
+	gpa_of(recorder, vring->addr.desc_user_addr, 16 * (uint64_t)vring->num);
+	gpa_of(recorder, vring->addr.avail_user_addr,
+	       6 + 2 * (uint64_t)vring->num);
+	gpa_of(recorder, vring->addr.used_user_addr,
+	       6 + 8 * (uint64_t)vring->num);
+}
+
+static struct recorded_vring *vring_at(struct recorder *recorder, unsigned int index)
+{
+	if (index >= recorder->kdev.vring_count) {
+		fault(recorder, "vring %u of %u", index,
+		      recorder->kdev.vring_count);
+		index = 0;
+	}
+	return &recorder->vrings[index];
+}
+
+static uint64_t op_features(struct vhb_kdev *kdev)
+{
+	return of(kdev)->features_mask;
+}
+
+static uint64_t op_protocol_features(struct vhb_kdev *kdev)
+{
+	return of(kdev)->protocol_features_mask;
+}
+
+static int op_set_owner(struct vhb_kdev *kdev)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "SET_OWNER");
+
+	if (!ret && recorder->is_owned) {
+		fault(recorder, "SET_OWNER twice");
+		ret = -EBUSY;
+	}
+	if (!ret)
+		recorder->is_owned = true;
+	return finish(recorder, ret, "SET_OWNER");
+}
+
+static void op_reset(struct vhb_kdev *kdev)
+{
+	struct recorder *recorder = of(kdev);
+
+	pthread_mutex_lock(&recorder->lock);
+	recorder_forget(recorder);
+	finish(recorder, 0, "RESET");
+}
+
+static int op_set_features(struct vhb_kdev *kdev, uint64_t mask)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "SET_FEATURES");
+
+	if (vhb_has_bit(mask, VHB_F_PROTOCOL_FEATURES_BIT))
+		fault(recorder, "bit 30 given to the kernel");
+	if (mask & ~recorder->features_mask)
+		fault(recorder, "feature bits %#llx were not offered",
+		      (unsigned long long)(mask & ~recorder->features_mask));
+	if (recorder_count_running(recorder))
+		fault(recorder, "SET_FEATURES while a vring runs");
+	return finish(recorder, ret, "SET_FEATURES %#llx",
+		      (unsigned long long)mask);
+}
+
+static int take_table(struct recorder *recorder,
+		      const struct vhost_memory *table)
+{
+	size_t bytes = sizeof(*table) +
+		       table->nregions * sizeof(table->regions[0]);
+	struct vhost_memory *copy = malloc(bytes);
+
+	if (!copy)
+		abort();
+	memcpy(copy, table, bytes);
+	free(recorder->table);
+	recorder->table = copy;
+	if (table->nregions > KERNEL_REGIONS_MAX) {
+		fault(recorder, "%u memory regions", table->nregions);
+		return -E2BIG;
+	}
+	for (unsigned int i = 0; i < recorder->kdev.vring_count; i++)
+		if (recorder->vrings[i].is_running)
+			check_rings(recorder, &recorder->vrings[i]);
+	return 0;
+}
+
+static int op_set_mem_table(struct vhb_kdev *kdev,
+			    const struct vhost_memory *table)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "SET_MEM_TABLE");
+	char text[KERNEL_REGIONS_MAX * 48] = "";
+	size_t used = 0;
+
+	if (!ret)
+		ret = take_table(recorder, table);
+	for (uint32_t i = 0; i < table->nregions && i < KERNEL_REGIONS_MAX; i++) {
+		const struct vhost_memory_region *region = &table->regions[i];
+
+		if (!region->memory_size || region->flags_padding)
+			fault(recorder, "memory region %u is malformed", i);
+		used += snprintf(text + used, sizeof(text) - used,
+				 " 0x%llx+0x%llx",
+				 (unsigned long long)region->guest_phys_addr,
+				 (unsigned long long)region->memory_size);
+	}
+	return finish(recorder, ret, "SET_MEM_TABLE %u:%s", table->nregions,
+		      text);
+}
+
+static int op_set_vring_num(struct vhb_kdev *kdev, unsigned int index,
+			    uint32_t num)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "SET_VRING_NUM");
+	struct recorded_vring *vring = vring_at(recorder, index);
+
+	if (!num || num > 32768 || num & (num - 1))
+		fault(recorder, "a vring of %u entries", num);
+	if (!ret && vring->is_running) {
+		fault(recorder, "SET_VRING_NUM while vring %u runs", index);
+		ret = -EBUSY;
+	}
+	if (!ret)
+		vring->num = num;
+	return finish(recorder, ret, "SET_VRING_NUM %u %u", index, num);
+}
+
+static int op_set_vring_base(struct vhb_kdev *kdev, unsigned int index,
+			     uint32_t base)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "SET_VRING_BASE");
+	struct recorded_vring *vring = vring_at(recorder, index);
+
+	if (base > 0xffff)
+		fault(recorder, "a split vring's base of %u", base);
+	if (!ret && vring->is_running) {
+		fault(recorder, "SET_VRING_BASE while vring %u runs", index);
+		ret = -EBUSY;
+	}
+	if (!ret)
+		vring->base = base;
+	return finish(recorder, ret, "SET_VRING_BASE %u %u", index, base);
+}
+
+static int op_set_vring_addr(struct vhb_kdev *kdev,
+			     const struct vhost_vring_addr *addr)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "SET_VRING_ADDR");
+	struct recorded_vring *vring = vring_at(recorder, addr->index);
+	const uint64_t num = vring->num;
+	uint64_t desc, avail, used;
+
+	if (addr->flags || addr->log_guest_addr)
+		fault(recorder, "a log address that nobody wanted");
+	if (addr->desc_user_addr % 16 || addr->avail_user_addr % 2 ||
+	    addr->used_user_addr % 4)
+		fault(recorder, "ring addresses are not aligned");
+	if (vring->is_running)
+		fault(recorder, "SET_VRING_ADDR while vring %u runs",
+		      addr->index);
+	desc = gpa_of(recorder, addr->desc_user_addr, 16 * num);
+	avail = gpa_of(recorder, addr->avail_user_addr, 6 + 2 * num);
+	used = gpa_of(recorder, addr->used_user_addr, 6 + 8 * num);
+	if (!ret) {
+		vring->addr = *addr;
+		vring->has_addr = true;
+	}
+	return finish(recorder, ret,
+		      "SET_VRING_ADDR %u desc=0x%llx avail=0x%llx used=0x%llx",
+		      addr->index, (unsigned long long)desc,
+		      (unsigned long long)avail, (unsigned long long)used);
+}
+
+static int op_set_vring_kick(struct vhb_kdev *kdev, unsigned int index, int fd)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "SET_VRING_KICK");
+	struct recorded_vring *vring = vring_at(recorder, index);
+	const char *text = fd_text(recorder, fd, &ret);
+
+	if (!ret)
+		vring->has_kick = fd >= 0;
+	return finish(recorder, ret, "SET_VRING_KICK %u %s", index, text);
+}
+
+static int op_set_vring_call(struct vhb_kdev *kdev, unsigned int index, int fd)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "SET_VRING_CALL");
+	struct recorded_vring *vring = vring_at(recorder, index);
+	const char *text = fd_text(recorder, fd, &ret);
+
+	if (!ret)
+		vring->call_fd = fd;
+	return finish(recorder, ret, "SET_VRING_CALL %u %s", index, text);
+}
+
+static int op_set_vring_err(struct vhb_kdev *kdev, unsigned int index, int fd)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "SET_VRING_ERR");
+	const char *text = fd_text(recorder, fd, &ret);
+
+	return finish(recorder, ret, "SET_VRING_ERR %u %s", index, text);
+}
+
+static int op_start_vring(struct vhb_kdev *kdev, unsigned int index)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "START");
+	struct recorded_vring *vring = vring_at(recorder, index);
+
+	if (vring->is_running)
+		fault(recorder, "START of vring %u, which runs", index);
+	if (!vring->num || !vring->has_addr || !vring->has_kick)
+		fault(recorder, "START of vring %u, which is not set up", index);
+	check_rings(recorder, vring);
+	if (!ret)
+		vring->is_running = true;
+	return finish(recorder, ret, "START %u", index);
+}
+
+static int op_stop_vring(struct vhb_kdev *kdev, unsigned int index,
+			 uint32_t *base_out)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "STOP");
+	struct recorded_vring *vring = vring_at(recorder, index);
+
+	if (!ret) {
+		vring->is_running = false;
+		*base_out = vring->base;
+	}
+	return finish(recorder, ret, "STOP %u", index);
+}
+
+static int op_get_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
+			 uint32_t size_bytes, uint8_t *data)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = 0;
+
+	pthread_mutex_lock(&recorder->lock);
+	if (!vhb_range_contains(0, VHB_CONFIG_MAX_BYTES, offset_bytes,
+				size_bytes))
+		ret = -EINVAL;
+	for (uint32_t i = 0; !ret && i < size_bytes; i++)
+		data[i] = offset_bytes + i < RECORDER_CONFIG_BYTES ?
+				  offset_bytes + i : 0;
+	return finish(recorder, ret, "GET_CONFIG %u+%u", offset_bytes,
+		      size_bytes);
+}
+
+/* Byte 0 can be written, like blk's write-back field. */
+static int op_set_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
+			 uint32_t size_bytes, const uint8_t *data)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = 0;
+
+	(void)data;
+	pthread_mutex_lock(&recorder->lock);
+	if (offset_bytes || size_bytes != 1)
+		ret = -EACCES;
+	return finish(recorder, ret, "SET_CONFIG %u+%u", offset_bytes,
+		      size_bytes);
+}
+
+static int op_set_mtu(struct vhb_kdev *kdev, uint64_t mtu)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = 0;
+
+	pthread_mutex_lock(&recorder->lock);
+	if (mtu < 68 || mtu > RECORDER_MTU_MAX)
+		ret = -EINVAL;
+	return finish(recorder, ret, "SET_MTU %llu", (unsigned long long)mtu);
+}
+
+static void op_destroy(struct vhb_kdev *kdev)
+{
+	struct recorder *recorder = of(kdev);
+
+	recorder_forget(recorder);
+	free(recorder->lines);
+	free(recorder->fault);
+	pthread_mutex_destroy(&recorder->lock);
+	free(recorder);
+}
+
+const struct vhb_kdev_ops recorder_ops = {
+	.name = "recorder",
+	.features = op_features,
+	.protocol_features = op_protocol_features,
+	.set_owner = op_set_owner,
+	.reset = op_reset,
+	.set_features = op_set_features,
+	.set_mem_table = op_set_mem_table,
+	.set_vring_num = op_set_vring_num,
+	.set_vring_base = op_set_vring_base,
+	.set_vring_addr = op_set_vring_addr,
+	.set_vring_kick = op_set_vring_kick,
+	.set_vring_call = op_set_vring_call,
+	.set_vring_err = op_set_vring_err,
+	.start_vring = op_start_vring,
+	.stop_vring = op_stop_vring,
+	.get_config = op_get_config,
+	.set_config = op_set_config,
+	.set_mtu = op_set_mtu,
+	.destroy = op_destroy,
+};

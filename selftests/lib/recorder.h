@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_SELFTESTS_RECORDER_H
+#define VHB_SELFTESTS_RECORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <linux/vhost_types.h>
+
+#include "kdev/kdev.h"
+
+/**
+ * DOC: a kernel device that writes down what it is told
+ *
+ * Each call becomes one line of text, named after the ioctl behind it:
+ *
+ *	SET_OWNER
+ *	RESET
+ *	SET_FEATURES 0x100000000
+ *	SET_MEM_TABLE 1: 0x0+0x200000
+ *	SET_VRING_NUM 0 256
+ *	SET_VRING_BASE 0 0
+ *	SET_VRING_ADDR 0 desc=0x100000 avail=0x105000 used=0x108000
+ *	SET_VRING_KICK 0 kick0
+ *	SET_VRING_CALL 0 none
+ *	SET_VRING_ERR 0 none
+ *	START 0
+ *	STOP 0
+ *	GET_CONFIG 0+8
+ *	SET_CONFIG 0+8
+ *	SET_MTU 1500
+ *
+ * Ring addresses are shown as guest physical addresses, found with the memory
+ * table in force. An eventfd is shown by the label it was given, as "eventfd"
+ * without one. A call that was told to fail ends in "= EINVAL" or whatever.
+ *
+ * The recorder is as strict as the kernel. What the kernel would never see from
+ * a correct session is kept as a fault, which recorder_assert_no_fault() turns
+ * into a failed test.
+ *
+ * The session's thread makes the calls, the test's thread asks; a mutex is
+ * between them.
+ */
+struct recorder;
+
+/** Bytes of configuration space of a recorder; it reads 0, 1, 2, ... */
+#define RECORDER_CONFIG_BYTES 64
+
+/** The MTU a recorder takes at most */
+#define RECORDER_MTU_MAX 9000
+
+/**
+ * recorder_create() - a kernel device
+ * @vring_count: its vrings
+ * @features_mask: what it offers, without bit 30
+ */
+struct recorder *recorder_create(unsigned int vring_count,
+				 uint64_t features_mask);
+
+/** recorder_destroy() - free it; a session must not use it any more */
+void recorder_destroy(struct recorder *recorder);
+
+/** recorder_kdev() - what to give to a session */
+struct vhb_kdev *recorder_kdev(struct recorder *recorder);
+
+/** recorder_set_vring_count() - change it; only without a session */
+void recorder_set_vring_count(struct recorder *recorder, unsigned int count);
+
+/** recorder_set_features() - change what is offered; only without a session */
+void recorder_set_features(struct recorder *recorder, uint64_t mask);
+
+/** recorder_set_protocol_features() - likewise; VHB_PROTOCOL_F_MTU at first */
+void recorder_set_protocol_features(struct recorder *recorder, uint64_t mask);
+
+/**
+ * recorder_label_fd() - show an eventfd by a name
+ * @recorder: the recorder
+ * @fd: the eventfd, or any duplicate of it
+ * @label: up to 15 bytes
+ */
+void recorder_label_fd(struct recorder *recorder, int fd, const char *label);
+
+/**
+ * recorder_fail_nth() - let one call fail
+ * @recorder: the recorder
+ * @nth: the next call is 1; 0 for none. RESET and GET_CONFIG do not count
+ * @error: positive errno
+ */
+void recorder_fail_nth(struct recorder *recorder, unsigned int nth, int error);
+
+/**
+ * recorder_fail_named() - let calls of one name fail
+ * @recorder: the recorder
+ * @name: "SET_VRING_NUM", ...; NULL for none
+ * @error: positive errno
+ * @times: how many of the next such calls
+ */
+void recorder_fail_named(struct recorder *recorder, const char *name,
+			 int error, unsigned int times);
+
+/** recorder_advance() - let a vring have processed this many entries */
+void recorder_advance(struct recorder *recorder, unsigned int index,
+		      unsigned int count);
+
+/**
+ * recorder_take() - what was called since the last time
+ *
+ * Return: lines, each with a newline; to be freed by the caller.
+ */
+char *recorder_take(struct recorder *recorder);
+
+/** recorder_call_count() - calls since it was created, RESET not counted */
+unsigned int recorder_call_count(struct recorder *recorder);
+
+/** recorder_running() - how many vrings run */
+unsigned int recorder_running(struct recorder *recorder);
+
+/** recorder_is_running() - does this one run? */
+bool recorder_is_running(struct recorder *recorder, unsigned int index);
+
+/** recorder_addr() - addresses last given to a vring, in the broker */
+struct vhost_vring_addr recorder_addr(struct recorder *recorder,
+				      unsigned int index);
+
+/** recorder_call_fd() - the descriptor last given by SET_VRING_CALL, or -1 */
+int recorder_call_fd(struct recorder *recorder, unsigned int index);
+
+/** recorder_assert_no_fault() - fail the test when a call was out of place */
+void recorder_assert_no_fault(struct recorder *recorder);
+
+#endif

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The C test programs (cmocka): one for each selftests/FOLDER/*_test.c, linked
+# with everything of userspace/ but main.c and with the helpers in
+# selftests/lib. They become O/selftests/FOLDER/NAME_test.
+#
+# A program that needs linker flags of its own says so in its folder's
+# program.mk:  ldflags_net/tap_test := -Wl,--wrap=ioctl
+
+tree := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))..)
+O ?= $(tree)/build
+out := $(abspath $(O))
+
+.DEFAULT_GOAL := programs
+WITH_CMOCKA := 1
+include $(tree)/userspace/flags.mk
+include $(tree)/userspace/objects.mk
+
+vhb_cppflags += -I$(tree)/selftests
+
+test_folders := lib wire session loop options net
+test_sources := $(sort $(wildcard $(foreach d,$(test_folders), \
+	$(tree)/selftests/$(d)/*_test.c)))
+helper_sources := $(filter-out %_test.c,$(wildcard $(tree)/selftests/lib/*.c))
+
+programs_dir ?= $(out)/selftests
+test_programs := $(test_sources:$(tree)/selftests/%.c=$(programs_dir)/%)
+test_objects := $(test_sources:$(tree)/%.c=$(out)/obj/%.o)
+helper_objects := $(helper_sources:$(tree)/%.c=$(out)/obj/%.o)
+helper_archive := $(out)/obj/libselftests.a
+
+-include $(wildcard $(tree)/selftests/*/program.mk)
+
+.PHONY: programs list
+programs: $(test_programs)
+
+# For scripts: the programs, relative to O/selftests, whether built or not.
+list:
+	@printf '%s\n' $(test_programs:$(programs_dir)/%=%)
+
+$(helper_archive): $(helper_objects) $(flags_stamp)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+# Kept, or make would take them for intermediate and remove them.
+.SECONDARY: $(test_objects)
+
+$(programs_dir)/%: $(out)/obj/selftests/%.o $(helper_archive) $(broker_archive)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(link) $(ldflags_$*) -o $@ $< -Wl,--start-group \
+		$(helper_archive) $(broker_archive) -Wl,--end-group $(vhb_libs)
+
+-include $(test_objects:.o=.d) $(helper_objects:.o=.d)

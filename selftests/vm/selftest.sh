@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# selftest.sh - prove that the VM runner keeps its own promises
+#
+# Usage: selftest.sh [--kernel WHICH]
+#
+# Every other result rests on these: a runner that loses an exit status or overlooks a dirty log makes all tests pass.
+# Output is KTAP; the exit status is 1 when a promise is broken. Takes some ten boots.
+set -euo pipefail
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+kernel=6.12
+count=0 failures=0
+scratch=''
+
+# boot_vm OPTION... -- COMMAND...: run the runner; its status in $status, its output in $scratch/{out,err}.
+boot_vm() {
+	status=0
+	"$vm_dir/run.sh" --kernel "$kernel" --results "$scratch/results" "$@" \
+		>"$scratch/out" 2>"$scratch/err" </dev/null || status=$?
+}
+
+report() {
+	local result=$1 name=$2
+
+	count=$((count + 1))
+	if [ "$result" = 0 ]; then
+		printf 'ok %d %s\n' "$count" "$name"
+	else
+		failures=$((failures + 1))
+		printf 'not ok %d %s\n' "$count" "$name"
+		printf '# status %s\n' "$status"
+		tail -n 15 "$scratch/out" "$scratch/err" | sed 's/^/# /'
+	fi
+}
+
+passes_status() {
+	boot_vm -- sh -c "exit $1"
+	[ "$status" -eq "$1" ]
+}
+
+passes_arguments() {
+	local arguments=('a b' '' "it's" '"quoted"' '$HOME' '*' $'two\nlines' '--' '-x' 'back\slash' 'ümlaut')
+
+	boot_vm -- printf '<%s>\n' "${arguments[@]}"
+	[ "$status" -eq 0 ] && diff <(printf '<%s>\n' "${arguments[@]}") "$scratch/out" >&2
+}
+
+joins_output() {
+	boot_vm -- sh -c 'echo one; echo two >&2; echo three >/dev/stdout; echo four >/dev/stderr; cat; pwd
+		echo kept >/results/kept; touch /vhb/selftests/vm/must-not-appear; test "$VHB_IN_VM" = 1'
+	[ "$status" -eq 0 ] && [ "$(tr '\n' ' ' <"$scratch/out")" = 'one two three four /vhb ' ] &&
+		[ "$(<"$scratch/results/kept")" = kept ] && [ ! -e "$vm_dir/must-not-appear" ]
+}
+
+# A daemon that the command leaves behind holds its output open; the VM must end all the same.
+leaves_no_daemon() {
+	boot_vm --timeout 90 -- sh -c 'sleep 1000 & echo started'
+	[ "$status" -eq 0 ] && grep -qx started "$scratch/out"
+}
+
+reports_missing_command() {
+	boot_vm -- /no/such/command
+	[ "$status" -eq 127 ]
+}
+
+reports_timeout() {
+	local start=$SECONDS
+
+	boot_vm --timeout 30 -- sleep 1000
+	[ "$status" -eq 124 ] && grep -q 'timeout after 30 s' "$scratch/err" && [ $((SECONDS - start)) -lt 45 ]
+}
+
+reports_panic() {
+	boot_vm -- sh -c 'echo before; echo c >/proc/sysrq-trigger; sleep 100'
+	[ "$status" -eq 121 ] && grep -q 'the guest died: .*sysrq triggered crash' "$scratch/err" &&
+		grep -qx before "$scratch/out"
+}
+
+reports_power_off() {
+	boot_vm -- busybox poweroff -f
+	[ "$status" -eq 121 ]
+}
+
+reports_dirty_log() {
+	boot_vm -- sh -c 'echo "WARNING: CPU: 0 PID: 1 at somewhere" >/dev/kmsg; exit 7'
+	[ "$status" -eq 120 ] && grep -q "dirty dmesg, 1 lines; the command's own status was 7" "$scratch/err"
+}
+
+allows_named_lines() {
+	boot_vm --allow-dmesg 'expected nonsense' -- sh -c 'echo "WARNING: expected nonsense" >/dev/kmsg; exit 7'
+	[ "$status" -eq 7 ]
+}
+
+main() {
+	local name
+
+	case ${1:-} in
+	--help) usage_of "$0"; return ;;
+	--kernel) kernel=$2 ;;
+	'') ;;
+	*) die "unknown argument $1 (see --help)" ;;
+	esac
+	scratch=$(mktemp -d "${TMPDIR:-/tmp}/vhb-vm-selftest.XXXXXX")
+	trap 'rm -rf -- "$scratch"' EXIT
+
+	printf 'KTAP version 1\n1..12\n'
+	for name in 0 1 77; do
+		passes_status "$name" && report 0 "exit_status_$name" || report 1 "exit_status_$name"
+	done
+	for name in passes_arguments joins_output leaves_no_daemon reports_missing_command reports_timeout \
+		reports_panic reports_power_off reports_dirty_log allows_named_lines; do
+		"$name" && report 0 "$name" || report 1 "$name"
+	done
+	[ "$failures" -eq 0 ]
+}
+
+main "$@"

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm_tests.sh - run the kselftests in the test VM, KTAP on standard output
+#
+# Usage: vm_tests.sh BUILD_DIR [KERNEL...]
+#   BUILD_DIR  inside the checkout (usually build): programs are built to BUILD_DIR/vm, modules to build/modules,
+#              consoles and kernel logs are left in BUILD_DIR/check/vm-KERNEL
+#   KERNEL     6.12 and 6.1 unless given
+#
+# Everything is compiled before the VM starts, in its root and with its compiler: an emulated CPU is too slow for that.
+# What goes wrong around the tests (build, boot, dirty kernel log, time-out) shows as "Bail out!".
+set -euo pipefail
+
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+unset MAKEFLAGS MAKELEVEL MFLAGS MAKEOVERRIDES
+
+say() {
+	printf 'vm_tests: %s\n' "$*" >&2
+}
+
+bail_out() {
+	printf 'Bail out! %s\n' "$*"
+	exit 1
+}
+
+# in_root WHAT COMMAND...: natively, in the VM's root; the output is shown only when it fails.
+in_root() {
+	local what=$1 log=$build/vm/build.log start=$SECONDS
+	shift
+
+	if ! selftests/vm/chroot.sh "$@" >"$log" 2>&1 </dev/null; then
+		cat "$log" >&2
+		bail_out "$what: build failed"
+	fi
+	say "$what: $((SECONDS - start)) s"
+}
+
+# The kselftest framework travels with the build: the guest sees nothing of the host but this tree.
+take_framework() {
+	local source target=$build/vm/ksrc/tools/testing/selftests
+
+	source=$(selftests/vm/ksrc.sh)/tools/testing/selftests || bail_out "no kselftest framework"
+	mkdir -p "$target"
+	cp -aT "$source/kselftest" "$target/kselftest"
+	cp -a "$source"/lib.mk "$source"/*.h "$target/"
+}
+
+build_all() {
+	local kernel jobs
+
+	jobs=$(nproc)
+	say "VM root (the first time this takes minutes)"
+	selftests/vm/root.sh >/dev/null || bail_out "no VM root"
+	mkdir -p "$build/vm"
+	in_root "broker and test programs" make -j"$jobs" "O=$build/vm" all test-programs
+	for kernel in "$@"; do
+		in_root "module for $kernel" sh -c "make -j$jobs modules KDIR=\$(echo /lib/modules/$kernel.*/build)"
+	done
+	take_framework
+}
+
+run_kernel() {
+	local kernel=$1 status=0 start=$SECONDS
+
+	say "kernel $kernel"
+	selftests/vm/run.sh --kernel "$kernel" --timeout 3000 --results "$build/check/vm-$kernel" -- \
+		make -C /vhb/selftests "O=/vhb/$build/vm" "KSRC=/vhb/$build/vm/ksrc" run_tests || status=$?
+	say "kernel $kernel: $((SECONDS - start)) s"
+	case $status in
+	0) return ;;
+	120) printf 'Bail out! kernel %s: the kernel log is dirty\n' "$kernel" ;;
+	121) printf 'Bail out! kernel %s: the guest died\n' "$kernel" ;;
+	124) printf 'Bail out! kernel %s: time-out\n' "$kernel" ;;
+	*) printf 'Bail out! kernel %s: the run ended with status %d\n' "$kernel" "$status" ;;
+	esac
+	failed=1
+}
+
+[ $# -ge 1 ] || { say "usage: vm_tests.sh BUILD_DIR [KERNEL...]"; exit 2; }
+build=$(realpath -m --relative-to=. -- "$1")
+shift
+case $build in
+.. | ../* | /*) bail_out "the build directory $build is outside the checkout, the VM would not see it" ;;
+esac
+[ $# -gt 0 ] || set -- 6.12 6.1
+
+failed=0
+build_all "$@"
+for kernel in "$@"; do
+	run_kernel "$kernel"
+done
+exit "$failed"

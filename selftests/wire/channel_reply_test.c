@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "lib/channel_pair.h"
+
+static void receive_request(struct pair *pair, uint32_t request)
+{
+	struct bytes bytes = make_message(request, 1 | 8, 0);
+
+	send_bytes(pair, &bytes);
+	assert_int_equal(vhb_channel_receive(&pair->channel), 1);
+}
+
+static void replies_of_every_size_reach_the_front_end(void **state)
+{
+	struct pair *pair = *state;
+	struct frontend_reply reply;
+	uint8_t payload[268];
+	size_t size;
+
+	for (size = 0; size <= sizeof(payload); size++) {
+		receive_request(pair, 24);
+		memset(payload, size, sizeof(payload));
+		assert_int_equal(vhb_channel_reply(&pair->channel, payload,
+						   size), 0);
+		vhb_channel_done(&pair->channel);
+		assert_int_equal(frontend_receive(&pair->peer, &reply), 0);
+		assert_int_equal(reply.header.request, 24);
+		assert_int_equal(reply.header.flags, 0x5);
+		assert_int_equal(reply.header.size_bytes, size);
+		assert_memory_equal(&reply.payload, payload, size);
+	}
+	assert_int_equal(frontend_expect_silence(&pair->peer, 0), 0);
+}
+
+static void reply_that_is_too_long_is_not_sent(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t payload[269] = { 0 };
+
+	receive_request(pair, 24);
+	assert_true(vhb_channel_reply(&pair->channel, payload,
+				      sizeof(payload)) < 0);
+	assert_int_equal(frontend_expect_silence(&pair->peer, 0), 0);
+}
+
+static void flush_without_a_reply_does_nothing(void **state)
+{
+	struct pair *pair = *state;
+
+	assert_int_equal(vhb_channel_flush(&pair->channel), 0);
+	assert_int_equal(frontend_expect_silence(&pair->peer, 0), 0);
+}
+
+/* Fills the socket with replies; returns how many were begun. */
+static unsigned int fill_with_replies(struct pair *pair)
+{
+	struct vhb_wire_config config = { 0 };
+	unsigned int count = 0;
+	int ret;
+
+	receive_request(pair, 24);
+	do {
+		config.offset_bytes = count++;
+		ret = vhb_channel_reply(&pair->channel, &config,
+					sizeof(config));
+	} while (!ret);
+	assert_int_equal(ret, -EAGAIN);
+	return count;
+}
+
+static void full_socket_holds_the_reply_back_and_loses_nothing(void **state)
+{
+	struct pair *pair = *state;
+	struct vhb_wire_config config;
+	unsigned int count = fill_with_replies(pair);
+	unsigned int i;
+
+	assert_int_equal(vhb_channel_flush(&pair->channel), -EAGAIN);
+	for (i = 0; i < count; i++) {
+		if (i == count - 1)
+			assert_int_equal(vhb_channel_flush(&pair->channel), 0);
+		assert_int_equal(frontend_receive_reply(&pair->peer, 24,
+							&config,
+							sizeof(config)), 0);
+		assert_int_equal(config.offset_bytes, i);
+	}
+	assert_int_equal(frontend_expect_silence(&pair->peer, 0), 0);
+}
+
+static void second_reply_must_wait_for_the_first(void **state)
+{
+	struct pair *pair = *state;
+	uint64_t value = 0;
+
+	fill_with_replies(pair);
+	assert_int_equal(vhb_channel_reply(&pair->channel, &value, 8), -EBUSY);
+}
+
+static void reply_that_left_in_two_parts_is_whole(void **state)
+{
+	struct pair *pair = *state;
+	struct vhb_wire_config config = { .offset_bytes = 77 };
+	struct vhb_wire_config received;
+
+	/* As if send() had taken the first 100 bytes only */
+	receive_request(pair, 24);
+	assert_int_equal(vhb_channel_reply(&pair->channel, &config,
+					   sizeof(config)), 0);
+	assert_int_equal(frontend_receive_reply(&pair->peer, 24, &received,
+						sizeof(received)), 0);
+	pair->channel.reply_bytes = HEADER_BYTES + sizeof(config);
+	pair->channel.reply_sent_bytes = 100;
+	assert_int_equal(send(pair->channel.fd, pair->channel.reply, 100, 0),
+			 100);
+	assert_int_equal(vhb_channel_flush(&pair->channel), 0);
+	assert_int_equal(frontend_receive_reply(&pair->peer, 24, &received,
+						sizeof(received)), 0);
+	assert_memory_equal(&received, &config, sizeof(config));
+}
+
+static void reply_to_a_front_end_that_left_is_an_error(void **state)
+{
+	struct pair *pair = *state;
+	uint64_t value = 0;
+
+	/* SIGPIPE would end this program */
+	receive_request(pair, 1);
+	frontend_close(&pair->peer);
+	assert_int_equal(vhb_channel_reply(&pair->channel, &value, 8), -EPIPE);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest channel_reply[] = {
+		PAIR_TEST(replies_of_every_size_reach_the_front_end),
+		PAIR_TEST(reply_that_is_too_long_is_not_sent),
+		PAIR_TEST(flush_without_a_reply_does_nothing),
+		PAIR_TEST(full_socket_holds_the_reply_back_and_loses_nothing),
+		PAIR_TEST(second_reply_must_wait_for_the_first),
+		PAIR_TEST(reply_that_left_in_two_parts_is_whole),
+		PAIR_TEST(reply_to_a_front_end_that_left_is_an_error),
+	};
+
+	return cmocka_run_group_tests(channel_reply, NULL, NULL);
+}

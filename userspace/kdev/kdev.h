@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_KDEV_KDEV_H
+#define VHB_KDEV_KDEV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/vhost_types.h>
+
+/**
+ * DOC: kernel devices
+ *
+ * A kernel device is what the broker drives by ioctl: vhost-net and so on. The
+ * session knows nothing but this table of operations. Vring indexes are the
+ * front-end's; the device finds the descriptor and the kernel's index for it.
+ *
+ * Order of calls, as the session makes them: set_owner, set_features,
+ * set_mem_table, then for each vring num, base, addr, kick, call, err, start.
+ * stop gives the base back. num, base and addr are only called while the vring
+ * is stopped; features only while all are; set_mem_table, kick, call and err
+ * at any time after set_owner. reset ends it all and may be called at any time.
+ */
+
+struct vhb_kdev;
+
+/**
+ * struct vhb_kdev_ops - what a kernel device can do
+ * @name: "net", ... as on the command line
+ * @features: the bits to offer to front-ends, without
+ *            VHOST_USER_F_PROTOCOL_FEATURES: what the kernel device does and
+ *            the broker can honour, and what tap or VMM add to it
+ * @protocol_features: protocol feature bits this device adds to those every
+ *                     session has (VHB_PROTOCOL_F_MTU for net)
+ * @set_owner: make the calling process the owner (VHOST_SET_OWNER); its
+ *             address space is what the kernel copies through
+ * @reset: let go of owner, memory, vrings and eventfds; the device is as
+ *         before set_owner. Never fails: what cannot be reset is closed and
+ *         opened again on the next set_owner
+ * @set_features: the bits the front-end acked, a subset of @features. The
+ *                device passes down what the kernel knows and applies the rest
+ *                (offloads and header size of a tap)
+ * @set_mem_table: the whole guest memory (VHOST_SET_MEM_TABLE)
+ * @set_vring_num: entries, a power of two (VHOST_SET_VRING_NUM)
+ * @set_vring_base: split: next available index (VHOST_SET_VRING_BASE)
+ * @set_vring_addr: addresses in the broker; log address zero without
+ *                  VHOST_VRING_F_LOG (VHOST_SET_VRING_ADDR). The index in
+ *                  @addr is the front-end's
+ * @set_vring_kick: eventfd, or -1 (VHOST_SET_VRING_KICK)
+ * @set_vring_call: eventfd, or -1 (VHOST_SET_VRING_CALL)
+ * @set_vring_err: eventfd, or -1 (VHOST_SET_VRING_ERR)
+ * @start_vring: begin to process (VHOST_NET_SET_BACKEND)
+ * @stop_vring: end to process; when it returns the kernel touches the vring no
+ *              more. Gives the base to go on from. Must work for a vring that
+ *              already failed to start
+ * @get_config: read the configuration space; bytes beyond the device's fields
+ *              read as zero. -EINVAL beyond VHB_CONFIG_MAX_BYTES
+ * @set_config: write it; -EACCES for read-only fields. May be NULL
+ * @set_mtu: VHOST_USER_NET_SET_MTU; -EINVAL out of range. May be NULL
+ * @destroy: close everything and free
+ *
+ * All return 0 or -errno unless said otherwise.
+ */
+struct vhb_kdev_ops {
+	const char *name;
+	uint64_t (*features)(struct vhb_kdev *kdev);
+	uint64_t (*protocol_features)(struct vhb_kdev *kdev);
+	int (*set_owner)(struct vhb_kdev *kdev);
+	void (*reset)(struct vhb_kdev *kdev);
+	int (*set_features)(struct vhb_kdev *kdev, uint64_t acked_mask);
+	int (*set_mem_table)(struct vhb_kdev *kdev,
+			     const struct vhost_memory *table);
+	int (*set_vring_num)(struct vhb_kdev *kdev, unsigned int index,
+			     uint32_t num);
+	int (*set_vring_base)(struct vhb_kdev *kdev, unsigned int index,
+			      uint32_t base);
+	int (*set_vring_addr)(struct vhb_kdev *kdev,
+			      const struct vhost_vring_addr *addr);
+	int (*set_vring_kick)(struct vhb_kdev *kdev, unsigned int index,
+			      int fd);
+	int (*set_vring_call)(struct vhb_kdev *kdev, unsigned int index,
+			      int fd);
+	int (*set_vring_err)(struct vhb_kdev *kdev, unsigned int index, int fd);
+	int (*start_vring)(struct vhb_kdev *kdev, unsigned int index);
+	int (*stop_vring)(struct vhb_kdev *kdev, unsigned int index,
+			  uint32_t *base_out);
+	int (*get_config)(struct vhb_kdev *kdev, uint32_t offset_bytes,
+			  uint32_t size_bytes, uint8_t *data);
+	int (*set_config)(struct vhb_kdev *kdev, uint32_t offset_bytes,
+			  uint32_t size_bytes, const uint8_t *data);
+	int (*set_mtu)(struct vhb_kdev *kdev, uint64_t mtu);
+	void (*destroy)(struct vhb_kdev *kdev);
+};
+
+/**
+ * struct vhb_kdev - a kernel device
+ * @ops: what it can do
+ * @vring_count: vrings a front-end may use; indexes are below it
+ *
+ * The first member of each device's own structure.
+ */
+struct vhb_kdev {
+	const struct vhb_kdev_ops *ops;
+	unsigned int vring_count;
+};
+
+#endif

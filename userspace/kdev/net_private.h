@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_KDEV_NET_PRIVATE_H
+#define VHB_KDEV_NET_PRIVATE_H
+
+#include <net/ethernet.h>
+
+#include "kdev/kdev.h"
+#include "kdev/net.h"
+#include "kdev/tap.h"
+
+/**
+ * struct vhb_net - vhost-net on a tap
+ * @kdev: what the session sees
+ * @vhost_path: where to open vhost descriptors; NULL when they were given
+ * @vhost_fds: one each pair: it knows two vrings, 0 receive and 1 transmit.
+ *             -1 for one that could not be reset and is opened again
+ * @is_owned: VHOST_SET_OWNER was done on this descriptor
+ * @pair_count: how many
+ * @is_owner: set_owner was done on all of them
+ * @is_running: vrings that have a back-end
+ * @kernel_mask: feature bits that every vhost descriptor knows
+ * @tap: the other side
+ * @max_mtu: the tap's largest MTU, 0 when not known
+ * @mtu: what the guest is told; 0 when the tap's is not known
+ * @has_mac: the guest is told an address
+ * @own_mac: the address at the start of each session
+ * @mac: the address, as far as a legacy driver did not write another
+ */
+struct vhb_net {
+	struct vhb_kdev kdev;
+	char *vhost_path;
+	int vhost_fds[VHB_NET_QUEUE_PAIRS_MAX];
+	bool is_owned[VHB_NET_QUEUE_PAIRS_MAX];
+	unsigned int pair_count;
+	bool is_owner;
+	bool is_running[2 * VHB_NET_QUEUE_PAIRS_MAX];
+	uint64_t kernel_mask;
+	struct vhb_tap tap;
+	uint32_t max_mtu;
+	uint16_t mtu;
+	bool has_mac;
+	uint8_t own_mac[ETH_ALEN];
+	uint8_t mac[ETH_ALEN];
+};
+
+static inline struct vhb_net *vhb_net_of(struct vhb_kdev *kdev)
+{
+	return (struct vhb_net *)kdev;
+}
+
+/** The rest of &struct vhb_kdev_ops: features and configuration space */
+uint64_t vhb_net_features(struct vhb_kdev *kdev);
+uint64_t vhb_net_protocol_features(struct vhb_kdev *kdev);
+int vhb_net_get_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
+		       uint32_t size_bytes, uint8_t *data);
+int vhb_net_set_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
+		       uint32_t size_bytes, const uint8_t *data);
+int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu);
+
+/**
+ * vhb_net_kernel_bits() - the bits that mean the same to vhost-net and a guest
+ * @mask: feature bits of either
+ */
+uint64_t vhb_net_kernel_bits(uint64_t mask);
+
+/**
+ * vhb_net_open_vhost() - open the vhost descriptor of a pair by path
+ * @net: the device
+ * @pair: which; its descriptor must be -1
+ *
+ * Return: 0 or -errno (reported).
+ */
+int vhb_net_open_vhost(struct vhb_net *net, unsigned int pair);
+
+extern const struct vhb_kdev_ops vhb_net_ops;
+
+#endif

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loop/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include <liburing.h>
+
+#include "lib/bits.h"
+
+/* More watches than a session can have: vrings, socket, signals, listener */
+#define SLOT_COUNT 256
+#define RING_ENTRY_COUNT 128
+
+/**
+ * enum event_type - what a completion is about
+ * @EVENT_NONE: nobody waits for it (removal of a watch, signal sent)
+ * @EVENT_WATCH: a watch in the slot named by the index
+ */
+enum event_type {
+	EVENT_NONE,
+	EVENT_WATCH,
+};
+
+/**
+ * struct event_ref - the user_data of a submission
+ * @index: slot
+ * @generation: of the slot when it was submitted; never zero, so that no
+ *              reference is zero as a whole. A slot that was freed and taken
+ *              again has another one, which makes late completions harmless
+ * @type: an &enum event_type
+ */
+struct event_ref {
+	uint32_t index;
+	uint16_t generation;
+	uint16_t type;
+};
+
+static_assert(sizeof(struct event_ref) == sizeof(uint64_t),
+	      "a reference must fit the user_data of io_uring");
+
+union event_data {
+	struct event_ref ref;
+	uint64_t value;
+};
+
+struct slot {
+	vhb_watch_fn function;
+	void *argument;
+	uint16_t generation;
+};
+
+struct vhb_loop {
+	struct io_uring ring;
+	struct slot slots[SLOT_COUNT];
+	bool is_stopped;
+};
+
+static const uint64_t signal_one = 1;
+
+int vhb_loop_create(struct vhb_loop **loop_out)
+{
+	struct vhb_loop *loop = calloc(1, sizeof(*loop));
+	int ret;
+
+	if (!loop)
+		return -ENOMEM;
+
+	ret = io_uring_queue_init(RING_ENTRY_COUNT, &loop->ring, 0);
+	if (ret) {
+		free(loop);
+		return ret;
+	}
+
+	for (unsigned int i = 0; i < SLOT_COUNT; i++)
+		loop->slots[i].generation = 1;
+
+	*loop_out = loop;
+	return 0;
+}
+
+void vhb_loop_destroy(struct vhb_loop *loop)
+{
+	if (!loop)
+		return;
+	io_uring_queue_exit(&loop->ring);
+	free(loop);
+}
+
+static struct io_uring_sqe *take_sqe(struct vhb_loop *loop)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
+
+	if (sqe)
+		return sqe;
+	/* The queue is full of submissions not yet shown to the kernel. */
+	if (io_uring_submit(&loop->ring) < 0)
+		return NULL;
+	return io_uring_get_sqe(&loop->ring);
+}
+
+static void free_slot(struct slot *slot)
+{
+	slot->function = NULL;
+	if (++slot->generation == 0)
+		slot->generation = 1;
+}
+
+int vhb_loop_watch(struct vhb_loop *loop, int fd, unsigned int events,
+		   vhb_watch_fn function, void *argument,
+		   struct vhb_watch_ref *ref_out)
+{
+	union event_data data = { .ref.type = EVENT_WATCH };
+	struct io_uring_sqe *sqe;
+	struct slot *slot;
+	uint32_t index;
+
+	for (index = 0; index < SLOT_COUNT; index++)
+		if (!loop->slots[index].function)
+			break;
+	if (index == SLOT_COUNT)
+		return -ENOMEM;
+
+	sqe = take_sqe(loop);
+	if (!sqe)
+		return -EBUSY;
+
+	slot = &loop->slots[index];
+	slot->function = function;
+	slot->argument = argument;
+	data.ref.index = index;
+	data.ref.generation = slot->generation;
+
+	io_uring_prep_poll_add(sqe, fd, events);
+	io_uring_sqe_set_data64(sqe, data.value);
+	ref_out->value = data.value;
+	return 0;
+}
+
+static struct slot *find_slot(struct vhb_loop *loop, uint64_t value)
+{
+	const union event_data data = { .value = value };
+	struct slot *slot;
+
+	if (data.ref.type != EVENT_WATCH || data.ref.index >= SLOT_COUNT)
+		return NULL;
+	slot = &loop->slots[data.ref.index];
+	if (!slot->function || slot->generation != data.ref.generation)
+		return NULL;
+	return slot;
+}
+
+void vhb_loop_unwatch(struct vhb_loop *loop, struct vhb_watch_ref *ref)
+{
+	struct slot *slot = find_slot(loop, ref->value);
+	struct io_uring_sqe *sqe;
+
+	if (slot) {
+		free_slot(slot);
+		sqe = take_sqe(loop);
+		if (sqe) {
+			io_uring_prep_poll_remove(sqe, ref->value);
+			io_uring_sqe_set_data64(sqe, EVENT_NONE);
+			/*
+			 * Now, not when the loop turns: a poll request holds
+			 * the file open, and the peer of a socket that is about
+			 * to be closed waits for the end of file.
+			 */
+			io_uring_submit(&loop->ring);
+		}
+	}
+	ref->value = 0;
+}
+
+void vhb_loop_signal(struct vhb_loop *loop, int fd)
+{
+	struct io_uring_sqe *sqe = take_sqe(loop);
+
+	if (!sqe)
+		return;
+	io_uring_prep_write(sqe, fd, &signal_one, sizeof(signal_one), 0);
+	io_uring_sqe_set_data64(sqe, EVENT_NONE);
+	/* Shown to the kernel now, which takes its own reference to the file. */
+	io_uring_submit(&loop->ring);
+}
+
+static void handle_completion(struct vhb_loop *loop, uint64_t value, int result)
+{
+	struct slot *slot = find_slot(loop, value);
+	vhb_watch_fn function;
+	void *argument;
+
+	if (!slot)
+		return;
+
+	function = slot->function;
+	argument = slot->argument;
+	free_slot(slot);
+	function(argument, result < 0 ? POLLNVAL : (unsigned int)result);
+}
+
+int vhb_loop_run(struct vhb_loop *loop)
+{
+	loop->is_stopped = false;
+	while (!loop->is_stopped) {
+		struct io_uring_cqe *cqe;
+		int ret;
+
+		ret = io_uring_submit_and_wait(&loop->ring, 1);
+		if (ret < 0 && ret != -EINTR && ret != -EBUSY)
+			return ret;
+
+		while (!loop->is_stopped &&
+		       io_uring_peek_cqe(&loop->ring, &cqe) == 0) {
+			uint64_t value = io_uring_cqe_get_data64(cqe);
+			int result = cqe->res;
+
+			/* Before the call: the watcher may need the space. */
+			io_uring_cqe_seen(&loop->ring, cqe);
+			handle_completion(loop, value, result);
+		}
+	}
+	return 0;
+}
+
+void vhb_loop_stop(struct vhb_loop *loop)
+{
+	loop->is_stopped = true;
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/signalfd.h>
+
+#include <linux/vhost_bridge.h>
+
+#include "capabilities.h"
+#include "kdev/net.h"
+#include "lib/log.h"
+#include "lib/notify.h"
+#include "loop/loop.h"
+#include "options.h"
+#include "server.h"
+
+/* Exit statuses of the contract; 0 is EXIT_SUCCESS, 1 is EXIT_FAILURE */
+#define EXIT_USAGE 2
+
+static void on_termination(void *argument, unsigned int events)
+{
+	(void)events;
+	vhb_loop_stop(argument);
+}
+
+/*
+ * Blocked before anything else, so that a signal which comes during set-up
+ * ends the loop as soon as it starts instead of leaving half a set-up behind.
+ */
+static int open_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	/* A relayed call to a front-end that is gone is an error code. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return -errno;
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+static int create_loop(int signal_fd, struct vhb_loop **loop_out)
+{
+	struct vhb_watch_ref ref;
+	int ret;
+
+	ret = vhb_loop_create(loop_out);
+	if (ret == -ENOSYS || ret == -EPERM) {
+		vhb_err("io_uring is not available to this process: allow it (sysctl kernel.io_uring_disabled=0, or the container's seccomp profile)");
+		return ret;
+	}
+	if (!ret)
+		ret = vhb_loop_watch(*loop_out, signal_fd, POLLIN,
+				     on_termination, *loop_out, &ref);
+	if (ret)
+		vhb_err("cannot set up the event loop: %s",
+			strerrordesc_np(-ret));
+	return ret;
+}
+
+static int serve(const struct vhb_options *options, struct vhb_loop *loop,
+		 struct vhb_kdev *kdev)
+{
+	const bool in_pairs =
+		options->queue_num_unit == VHB_QUEUE_NUM_PAIRS;
+	const struct vhb_server_config config = {
+		.loop = loop,
+		.kdev = kdev,
+		.queue_num = in_pairs ? options->net.queue_pairs :
+					kdev->vring_count,
+		.socket_path = options->socket_path,
+		.socket_fd = options->socket_fd,
+		.once = options->once,
+	};
+	struct vhb_server *server;
+	int ret;
+
+	ret = vhb_server_create(&config, &server);
+	if (ret)
+		return ret;
+
+	fputs("ready\n", stderr);
+	vhb_notify_ready();
+	ret = vhb_loop_run(loop);
+	if (ret)
+		vhb_err("the event loop failed: %s", strerrordesc_np(-ret));
+	vhb_server_destroy(server);
+	return ret;
+}
+
+static int run(const struct vhb_options *options)
+{
+	struct vhb_loop *loop = NULL;
+	struct vhb_kdev *kdev;
+	int signal_fd, ret;
+
+	signal_fd = open_signals();
+	if (signal_fd < 0)
+		return signal_fd;
+	ret = create_loop(signal_fd, &loop);
+	if (ret)
+		goto destroy_loop;
+	ret = vhb_net_create(&options->net, &kdev);
+	if (ret)
+		goto destroy_loop;
+	ret = serve(options, loop, kdev);
+	kdev->ops->destroy(kdev);
+destroy_loop:
+	vhb_loop_destroy(loop);
+	close(signal_fd);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	struct vhb_options options;
+
+	if (vhb_options_parse(argc, argv, &options))
+		return EXIT_USAGE;
+
+	switch (options.action) {
+	case VHB_ACTION_HELP:
+		vhb_options_print_help(&options, stdout);
+		return EXIT_SUCCESS;
+	case VHB_ACTION_VERSION:
+		printf("vhost-bridge %s\n", VHOST_BRIDGE_VERSION);
+		return EXIT_SUCCESS;
+	case VHB_ACTION_CAPABILITIES:
+		vhb_capabilities_print(options.type_name, stdout);
+		return EXIT_SUCCESS;
+	case VHB_ACTION_RUN:
+		break;
+	}
+
+	vhb_log_set_level(options.verbosity > 1 ? VHB_LOG_DEBUG :
+			  options.verbosity	? VHB_LOG_INFO :
+						  VHB_LOG_WARNING);
+	return run(&options) ? EXIT_FAILURE : EXIT_SUCCESS;
+}

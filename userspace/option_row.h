@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_OPTION_ROW_H
+#define VHB_OPTION_ROW_H
+
+#include <stdbool.h>
+
+#include "options.h"
+
+/**
+ * DOC: inside the command line parser
+ *
+ * options.c knows the options every device type has, a file such as
+ * options_net.c those of one type.
+ */
+
+/**
+ * struct vhb_parse - a command line being read
+ * @options: what was found so far
+ * @set: the options of the device type, NULL before it is known
+ */
+struct vhb_parse {
+	struct vhb_options *options;
+	const struct vhb_option_set *set;
+};
+
+/**
+ * struct vhb_option_row - one option
+ * @name: without the dashes
+ * @value: what --help calls its value, NULL when it takes none
+ * @help: one line
+ * @may_repeat: more than once is fine
+ * @take: check and keep the value; reports what is wrong with it
+ */
+struct vhb_option_row {
+	const char *name;
+	const char *value;
+	const char *help;
+	bool may_repeat;
+	int (*take)(struct vhb_parse *parse, const char *value);
+};
+
+/** The most options one device type can have */
+#define VHB_OPTION_SET_ROWS_MAX 32
+
+/**
+ * struct vhb_option_set - the options of one device type
+ * @type_name: the type
+ * @synopsis: what --help shows behind the type's name
+ * @about: what --help says about it
+ * @rows: its options
+ * @row_count: how many
+ * @check: do the options fit together? Fills in what was left out
+ */
+struct vhb_option_set {
+	const char *type_name;
+	const char *synopsis;
+	const char *about;
+	const struct vhb_option_row *rows;
+	unsigned int row_count;
+	int (*check)(const struct vhb_parse *parse);
+};
+
+extern const struct vhb_option_set vhb_net_option_set;
+
+/**
+ * vhb_usage() - report a usage error in one line
+ * @parse: tells which help to point to
+ * @format: as in printf(), without a newline
+ *
+ * Return: -EINVAL.
+ */
+int vhb_usage(const struct vhb_parse *parse, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "lib/bits.h"
+#include "option_row.h"
+#include "option_values.h"
+
+#define PROGRAM "vhost-bridge"
+
+/* Beyond any character, so that getopt's return values tell options apart. */
+#define FIRST_OPTION 256
+
+static const struct vhb_option_set * const sets[] = {
+	&vhb_net_option_set,
+};
+
+static const char * const planned_types[] = {
+	"blk", "vsock", "scsi", "vdpa", "status", "top",
+};
+
+int vhb_usage(const struct vhb_parse *parse, const char *format, ...)
+{
+	va_list args;
+
+	fputs(PROGRAM ": ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, " (see " PROGRAM "%s%s --help)\n",
+		parse->set ? " " : "", parse->set ? parse->set->type_name : "");
+	return -EINVAL;
+}
+
+static int take_socket_path(struct vhb_parse *parse, const char *value)
+{
+	if (!*value)
+		return vhb_usage(parse, "--socket-path needs the path of a socket");
+	parse->options->socket_path = value;
+	return 0;
+}
+
+static int take_fd(struct vhb_parse *parse, const char *value)
+{
+	uint64_t fd;
+
+	if (vhb_value_number(value, 0, INT_MAX, &fd))
+		return vhb_usage(parse, "--fd=%s is no descriptor number", value);
+	parse->options->socket_fd = fd;
+	return 0;
+}
+
+static int take_once(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->once = true;
+	return 0;
+}
+
+static int take_verbose(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->verbosity++;
+	return 0;
+}
+
+static int take_help(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->action = VHB_ACTION_HELP;
+	return 0;
+}
+
+static int take_version(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->action = VHB_ACTION_VERSION;
+	return 0;
+}
+
+static const struct vhb_option_row common_rows[] = {
+	{ "socket-path", "PATH", "listen for front-ends on this UNIX socket",
+	  .take = take_socket_path },
+	{ "fd", "N", "use this inherited socket, listening or connected",
+	  .take = take_fd },
+	{ "once", NULL, "end after the first front-end",
+	  .take = take_once },
+	{ "verbose", NULL, "say more on standard error; twice: every message (-v)",
+	  .may_repeat = true, .take = take_verbose },
+	{ "print-capabilities", NULL, "print JSON for management programs and end",
+	  .may_repeat = true },
+	{ "version", NULL, "print the version and end",
+	  .may_repeat = true, .take = take_version },
+	{ "help", NULL, "print this and end (-h)",
+	  .may_repeat = true, .take = take_help },
+};
+
+#define ROWS_MAX (VHB_ARRAY_COUNT(common_rows) + VHB_OPTION_SET_ROWS_MAX)
+
+/* The options of all types come first. */
+static const struct vhb_option_row *row_at(const struct vhb_option_set *set,
+					   unsigned int index)
+{
+	if (index < VHB_ARRAY_COUNT(common_rows))
+		return &common_rows[index];
+	return &set->rows[index - VHB_ARRAY_COUNT(common_rows)];
+}
+
+static unsigned int row_count(const struct vhb_option_set *set)
+{
+	return VHB_ARRAY_COUNT(common_rows) + set->row_count;
+}
+
+static unsigned int index_of_letter(int letter)
+{
+	const char *name = letter == 'v' ? "verbose" : "help";
+	unsigned int i;
+
+	for (i = 0; strcmp(common_rows[i].name, name); i++)
+		;
+	return i;
+}
+
+/* @argument is what getopt stumbled over. */
+static int bad_option(const struct vhb_parse *parse, int result, int option,
+		      const char *argument)
+{
+	int name_length = strcspn(argument, "=");
+	const struct vhb_option_row *row;
+
+	if (option >= FIRST_OPTION) {
+		row = row_at(parse->set, option - FIRST_OPTION);
+		if (result == ':')
+			return vhb_usage(parse, "option '--%s' needs a value, --%s=%s",
+					 row->name, row->name, row->value);
+		return vhb_usage(parse, "option '--%s' takes no value",
+				 row->name);
+	}
+	if (option)
+		return vhb_usage(parse, "unknown option '-%c'", option);
+	return vhb_usage(parse, "unknown option '%.*s'", name_length, argument);
+}
+
+/* getopt_long() would take --ta for --tap, until the day there are two. */
+static bool is_abbreviated(const char *argument, const char *name)
+{
+	size_t length = strlen(name);
+
+	return strncmp(argument, "--", 2) ||
+	       strncmp(argument + 2, name, length) ||
+	       (argument[2 + length] && argument[2 + length] != '=');
+}
+
+static void fill_table(const struct vhb_option_set *set, struct option *table)
+{
+	unsigned int i;
+
+	for (i = 0; i < row_count(set); i++) {
+		const struct vhb_option_row *row = row_at(set, i);
+
+		table[i].name = row->name;
+		table[i].has_arg = row->value ? required_argument : no_argument;
+		table[i].val = FIRST_OPTION + i;
+	}
+}
+
+static int parse_arguments(struct vhb_parse *parse, int argc, char **argv)
+{
+	struct option table[ROWS_MAX + 1] = { 0 };
+	const struct vhb_option_row *row;
+	bool given[ROWS_MAX] = { 0 };
+	unsigned int i;
+	int result;
+	int ret;
+
+	fill_table(parse->set, table);
+
+	/* Zero, not one, makes glibc forget an earlier command line. */
+	optind = 0;
+	opterr = 0;
+	while (parse->options->action == VHB_ACTION_RUN) {
+		const char *argument = argv[optind ? optind : 1];
+
+		result = getopt_long(argc, argv, "+:hv", table, NULL);
+		if (result == -1)
+			break;
+		if (result == '?' || result == ':')
+			return bad_option(parse, result, optopt, argument);
+		i = result < FIRST_OPTION ? index_of_letter(result) :
+					    (unsigned int)result - FIRST_OPTION;
+		row = row_at(parse->set, i);
+		if (result >= FIRST_OPTION &&
+		    is_abbreviated(argument, row->name))
+			return bad_option(parse, '?', 0, argument);
+		if (given[i] && !row->may_repeat)
+			return vhb_usage(parse, "option '--%s' is given twice",
+					 row->name);
+		given[i] = true;
+		ret = row->take(parse, optarg);
+		if (ret)
+			return ret;
+	}
+	if (parse->options->action == VHB_ACTION_RUN && optind < argc)
+		return vhb_usage(parse, "unexpected argument '%s'",
+				 argv[optind]);
+	return 0;
+}
+
+static int check_socket(const struct vhb_parse *parse)
+{
+	const struct vhb_options *options = parse->options;
+
+	if (options->socket_path && options->socket_fd >= 0)
+		return vhb_usage(parse, "--socket-path and --fd exclude each other");
+	if (!options->socket_path && options->socket_fd < 0)
+		return vhb_usage(parse,
+			     "where do front-ends connect? --socket-path=PATH or --fd=N is missing, "
+				 "such as --socket-path=/run/vhost-bridge/net0.sock");
+	return 0;
+}
+
+static int find_type(struct vhb_parse *parse, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < VHB_ARRAY_COUNT(sets); i++) {
+		if (!strcmp(name, sets[i]->type_name)) {
+			parse->set = sets[i];
+			parse->options->type_name = sets[i]->type_name;
+			return 0;
+		}
+	}
+	for (i = 0; i < VHB_ARRAY_COUNT(planned_types); i++)
+		if (!strcmp(name, planned_types[i]))
+			return vhb_usage(parse, "'%s' is not in this version, net is",
+					 name);
+	return vhb_usage(parse, "unknown device type '%s', net is one", name);
+}
+
+static bool is_asked_for(int argc, char **argv, const char *argument)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (!strcmp(argv[i], argument))
+			return true;
+	return false;
+}
+
+/*
+ * Finds the device type and takes it off the arguments.
+ * Return: 0, 1 when the action is known already, or -EINVAL.
+ */
+static int parse_type(struct vhb_parse *parse, int *argc, char ***argv)
+{
+	static const char prefix[] = PROGRAM "-";
+	struct vhb_options *options = parse->options;
+	const char *program = *argc ? (*argv)[0] : PROGRAM;
+	const char *first = *argc > 1 ? (*argv)[1] : NULL;
+	const char *slash = strrchr(program, '/');
+
+	if (slash)
+		program = slash + 1;
+	if (!strncmp(program, prefix, strlen(prefix)) &&
+	    program[strlen(prefix)]) {
+		return find_type(parse, program + strlen(prefix));
+	}
+	if (!first)
+		return vhb_usage(parse, "no device type, such as in " PROGRAM " net --socket-path=PATH --tap=tap0");
+	if (!strcmp(first, "--help") || !strcmp(first, "-h")) {
+		options->action = VHB_ACTION_HELP;
+		return 1;
+	}
+	if (!strcmp(first, "--version")) {
+		options->action = VHB_ACTION_VERSION;
+		return 1;
+	}
+	if (first[0] == '-')
+		return vhb_usage(parse, "the device type comes first, such as in " PROGRAM " net %s",
+			     first);
+	(*argc)--;
+	(*argv)++;
+	return find_type(parse, first);
+}
+
+int vhb_options_parse(int argc, char **argv, struct vhb_options *out)
+{
+	struct vhb_parse parse = { .options = out };
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	out->socket_fd = -1;
+
+	ret = parse_type(&parse, &argc, &argv);
+	if (ret)
+		return ret < 0 ? ret : 0;
+
+	/* "Other options and arguments should be ignored" */
+	if (is_asked_for(argc, argv, "--print-capabilities")) {
+		out->action = VHB_ACTION_CAPABILITIES;
+		return 0;
+	}
+	ret = parse_arguments(&parse, argc, argv);
+	if (ret || out->action != VHB_ACTION_RUN)
+		return ret;
+	ret = check_socket(&parse);
+	if (ret)
+		return ret;
+	return parse.set->check(&parse);
+}
+
+static void print_general_help(FILE *out)
+{
+	fputs("Usage: " PROGRAM " TYPE --socket-path=PATH [OPTION]...\n"
+	      "       " PROGRAM " [TYPE] --help | --version\n"
+	      "\n"
+	      "Gives a virtual machine a device of the host's kernel over vhost-user.\n"
+	      "\n"
+	      "Types:\n"
+	      "  net   a network interface, on vhost-net and a tap\n",
+	      out);
+}
+
+static void print_row(const struct vhb_option_row *row, FILE *out)
+{
+	char heading[64];
+
+	snprintf(heading, sizeof(heading), "--%s%s%s", row->name,
+		 row->value ? "=" : "", row->value ? row->value : "");
+	fprintf(out, "  %-22s %s\n", heading, row->help);
+}
+
+void vhb_options_print_help(const struct vhb_options *options, FILE *out)
+{
+	struct vhb_parse parse = { 0 };
+	unsigned int i;
+
+	if (!options->type_name) {
+		print_general_help(out);
+		return;
+	}
+	for (i = 0; i < VHB_ARRAY_COUNT(sets); i++)
+		if (!strcmp(options->type_name, sets[i]->type_name))
+			parse.set = sets[i];
+	fprintf(out, "Usage: " PROGRAM " %s --socket-path=PATH|--fd=N %s [OPTION]...\n\n%s\n",
+		parse.set->type_name, parse.set->synopsis, parse.set->about);
+	for (i = 0; i < row_count(parse.set); i++)
+		print_row(row_at(parse.set, i), out);
+	fputs("\nExit status: 0 fine, 1 failed, 2 wrong usage.\n", out);
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/stat.h>
+
+#include "lib/log.h"
+#include "session/session.h"
+#include "wire/socket.h"
+
+struct vhb_server {
+	struct vhb_server_config config;
+	int listen_fd;
+	struct vhb_watch_ref watch;
+	struct vhb_session *session;
+	dev_t socket_dev;
+	ino_t socket_ino;
+};
+
+static void on_connection(void *argument, unsigned int events);
+
+static int watch_listener(struct vhb_server *server)
+{
+	return vhb_loop_watch(server->config.loop, server->listen_fd, POLLIN,
+			      on_connection, server, &server->watch);
+}
+
+static void next_front_end(struct vhb_server *server)
+{
+	int ret;
+
+	if (server->config.once || server->listen_fd < 0) {
+		vhb_loop_stop(server->config.loop);
+		return;
+	}
+	ret = watch_listener(server);
+	if (ret) {
+		vhb_err("cannot wait for front-ends: %s",
+			strerrordesc_np(-ret));
+		vhb_loop_stop(server->config.loop);
+	}
+}
+
+static void on_session_end(void *argument)
+{
+	struct vhb_server *server = argument;
+
+	vhb_session_destroy(server->session);
+	server->session = NULL;
+	next_front_end(server);
+}
+
+static int start_session(struct vhb_server *server, int fd)
+{
+	const struct vhb_session_config config = {
+		.loop = server->config.loop,
+		.kdev = server->config.kdev,
+		.queue_num = server->config.queue_num,
+		.on_end = on_session_end,
+		.argument = server,
+	};
+
+	return vhb_session_create(&config, fd, &server->session);
+}
+
+static void on_connection(void *argument, unsigned int events)
+{
+	struct vhb_server *server = argument;
+	int fd, ret;
+
+	(void)events;
+	server->watch.value = 0;
+	fd = vhb_socket_accept(server->listen_fd);
+	if (fd < 0) {
+		if (fd != -EAGAIN)
+			vhb_warn("a front-end could not be accepted: %s",
+				 strerrordesc_np(-fd));
+		next_front_end(server);
+		return;
+	}
+
+	ret = start_session(server, fd);
+	if (ret) {
+		vhb_warn("a front-end could not be served: %s",
+			 strerrordesc_np(-ret));
+		next_front_end(server);
+		return;
+	}
+	vhb_info("front-end has come");
+}
+
+static int report_listen_error(const char *path, int error)
+{
+	switch (error) {
+	case -EADDRINUSE:
+		vhb_err("%s: another program listens there; choose another --socket-path or stop it",
+			path);
+		break;
+	case -EEXIST:
+		vhb_err("%s: exists and is no socket; remove it or choose another --socket-path",
+			path);
+		break;
+	case -ENAMETOOLONG:
+		vhb_err("%s: longer than a socket address can be (107 bytes); choose a shorter --socket-path",
+			path);
+		break;
+	case -ENOENT:
+		vhb_err("%s: its directory does not exist; make it first",
+			path);
+		break;
+	case -EACCES:
+		vhb_err("%s: no permission to make a socket there; choose another --socket-path or user",
+			path);
+		break;
+	default:
+		vhb_err("%s: cannot listen: %s", path, strerrordesc_np(-error));
+	}
+	return error;
+}
+
+static int listen_on_path(struct vhb_server *server)
+{
+	const char *path = server->config.socket_path;
+	struct stat st;
+
+	server->listen_fd = vhb_socket_listen(path);
+	if (server->listen_fd < 0)
+		return report_listen_error(path, server->listen_fd);
+
+	if (!stat(path, &st)) {
+		server->socket_dev = st.st_dev;
+		server->socket_ino = st.st_ino;
+	}
+	return 0;
+}
+
+static int adopt_fd(struct vhb_server *server)
+{
+	const int fd = server->config.socket_fd;
+	enum vhb_socket_kind kind;
+	int ret;
+
+	ret = vhb_socket_adopt(fd, &kind);
+	if (ret) {
+		vhb_err("--fd=%d: %s; give it a connected or listening UNIX stream socket",
+			fd, strerrordesc_np(-ret));
+		return ret;
+	}
+	if (kind == VHB_SOCKET_LISTENING) {
+		server->listen_fd = fd;
+		return 0;
+	}
+	return start_session(server, fd);
+}
+
+int vhb_server_create(const struct vhb_server_config *config,
+		      struct vhb_server **server_out)
+{
+	struct vhb_server *server = calloc(1, sizeof(*server));
+	int ret;
+
+	if (!server)
+		return -ENOMEM;
+	server->config = *config;
+	server->listen_fd = -1;
+
+	ret = config->socket_path ? listen_on_path(server) : adopt_fd(server);
+	if (ret)
+		goto destroy;
+	if (server->listen_fd >= 0) {
+		ret = watch_listener(server);
+		if (ret)
+			goto destroy;
+	}
+
+	*server_out = server;
+	return 0;
+
+destroy:
+	vhb_server_destroy(server);
+	return ret;
+}
+
+/* Only ours: somebody may have put another socket in its place. */
+static void remove_socket_file(const struct vhb_server *server)
+{
+	const char *path = server->config.socket_path;
+	struct stat st;
+
+	if (path && server->socket_ino && !lstat(path, &st) &&
+	    st.st_dev == server->socket_dev && st.st_ino == server->socket_ino)
+		unlink(path);
+}
+
+void vhb_server_destroy(struct vhb_server *server)
+{
+	if (!server)
+		return;
+	vhb_loop_unwatch(server->config.loop, &server->watch);
+	vhb_session_destroy(server->session);
+	remove_socket_file(server);
+	if (server->listen_fd >= 0)
+		close(server->listen_fd);
+	free(server);
+}

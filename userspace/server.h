@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_SERVER_H
+#define VHB_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kdev/kdev.h"
+#include "loop/loop.h"
+
+/** struct vhb_server - takes one front-end after another */
+struct vhb_server;
+
+/**
+ * struct vhb_server_config - where front-ends come from
+ * @loop: the event loop; stopped when the last front-end has been served
+ * @kdev: the kernel device they get
+ * @queue_num: what GET_QUEUE_NUM answers
+ * @socket_path: listen here; NULL when @socket_fd is given
+ * @socket_fd: a listening or a connected socket; owned by the server
+ * @once: stop after the first front-end
+ */
+struct vhb_server_config {
+	struct vhb_loop *loop;
+	struct vhb_kdev *kdev;
+	uint64_t queue_num;
+	const char *socket_path;
+	int socket_fd;
+	bool once;
+};
+
+/**
+ * vhb_server_create() - begin to take front-ends
+ * @config: how; the strings must outlive the server
+ * @server_out: the server
+ *
+ * Front-ends that come while one is served wait in the socket's queue.
+ *
+ * Return: 0 or -errno (reported, with the remedy).
+ */
+int vhb_server_create(const struct vhb_server_config *config,
+		      struct vhb_server **server_out);
+
+/**
+ * vhb_server_destroy() - end the session there may be and stop listening
+ * @server: may be NULL
+ *
+ * Removes the socket file if the server made it.
+ */
+void vhb_server_destroy(struct vhb_server *server);
+
+#endif

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <string.h>
+
+#include "lib/bits.h"
+#include "lib/log.h"
+#include "session/handlers.h"
+
+/* VIRTIO 1.2, 2.1: device status */
+#define VIRTIO_STATUS_MASK 0xffu
+
+static void enable_all(struct vhb_session *session, struct vhb_want *want,
+		       bool enable)
+{
+	for (unsigned int i = 0; i < session->config.kdev->vring_count; i++)
+		want->vrings[i].is_enabled = enable;
+}
+
+int vhb_edit_features(struct vhb_session *session, struct vhb_want *want,
+		      struct vhb_message *message)
+{
+	const uint64_t acked_mask = message->payload.u64;
+	const uint64_t excess_mask = acked_mask & ~session->offered_mask;
+
+	if (excess_mask)
+		return vhb_refuse(session, -EINVAL,
+				  "feature bits %#llx were not offered",
+				  (unsigned long long)excess_mask);
+
+	want->has_features = true;
+	want->features_mask = acked_mask & ~vhb_bit(VHB_F_PROTOCOL_FEATURES_BIT);
+	/* "Ring states": such a front-end cannot enable them itself. */
+	if (!vhb_has_bit(acked_mask, VHB_F_PROTOCOL_FEATURES_BIT))
+		enable_all(session, want, true);
+	return 0;
+}
+
+size_t vhb_reply_features(struct vhb_session *session,
+			  const struct vhb_message *message,
+			  union vhb_payload *reply)
+{
+	(void)message;
+	reply->u64 = session->offered_mask;
+	return sizeof(reply->u64);
+}
+
+int vhb_edit_protocol_features(struct vhb_session *session,
+			       struct vhb_want *want,
+			       struct vhb_message *message)
+{
+	const uint64_t mask = message->payload.u64;
+	const uint64_t excess_mask = mask & ~session->offered_protocol_mask;
+
+	if (excess_mask)
+		return vhb_refuse(session, -EINVAL,
+				  "protocol feature bits %#llx were not offered",
+				  (unsigned long long)excess_mask);
+	want->protocol_features_mask = mask;
+	return 0;
+}
+
+size_t vhb_reply_protocol_features(struct vhb_session *session,
+				   const struct vhb_message *message,
+				   union vhb_payload *reply)
+{
+	(void)message;
+	reply->u64 = session->offered_protocol_mask;
+	return sizeof(reply->u64);
+}
+
+/* The connection is the owner; the kernel's owner is set when a vring starts. */
+int vhb_edit_owner(struct vhb_session *session, struct vhb_want *want,
+		   struct vhb_message *message)
+{
+	(void)session;
+	(void)want;
+	(void)message;
+	return 0;
+}
+
+int vhb_edit_reset_owner(struct vhb_session *session, struct vhb_want *want,
+			 struct vhb_message *message)
+{
+	(void)message;
+	enable_all(session, want, false);
+	return 0;
+}
+
+/*
+ * Back to the initial state but for what belongs to the connection: memory,
+ * protocol features and the call and error descriptors, which front-ends do not
+ * send again.
+ */
+int vhb_edit_reset_device(struct vhb_session *session, struct vhb_want *want,
+			  struct vhb_message *message)
+{
+	(void)message;
+	for (unsigned int i = 0; i < session->config.kdev->vring_count; i++) {
+		struct vhb_vring_want *vring = &want->vrings[i];
+
+		vring->num = 0;
+		vring->base = 0;
+		vring->base_is_new = true;
+		vring->has_addr = false;
+		vring->kick_fd = -1;
+		vring->is_enabled = false;
+	}
+	want->has_features = false;
+	want->features_mask = 0;
+	want->status = 0;
+	return 0;
+}
+
+/* A driver that writes zero has reset the device: VIRTIO 1.2, 2.4. */
+int vhb_edit_status(struct vhb_session *session, struct vhb_want *want,
+		    struct vhb_message *message)
+{
+	if (message->payload.u64 & ~(uint64_t)VIRTIO_STATUS_MASK)
+		return vhb_refuse(session, -EINVAL,
+				  "status %#llx has more than eight bits",
+				  (unsigned long long)message->payload.u64);
+
+	want->status = message->payload.u64;
+	if (!want->status)
+		for (unsigned int i = 0; i < session->config.kdev->vring_count;
+		     i++)
+			want->vrings[i].kick_fd = -1;
+	return 0;
+}
+
+size_t vhb_reply_status(struct vhb_session *session,
+			const struct vhb_message *message,
+			union vhb_payload *reply)
+{
+	(void)message;
+	reply->u64 = session->want.status;
+	return sizeof(reply->u64);
+}
+
+size_t vhb_reply_queue_num(struct vhb_session *session,
+			   const struct vhb_message *message,
+			   union vhb_payload *reply)
+{
+	(void)message;
+	reply->u64 = session->config.queue_num;
+	return sizeof(reply->u64);
+}
+
+/*
+ * The flags are echoed and not judged: rust-vmm's front-ends send 1 where the
+ * specification has 0, and QEMU the reverse.
+ */
+size_t vhb_reply_config(struct vhb_session *session,
+			const struct vhb_message *message,
+			union vhb_payload *reply)
+{
+	const struct vhb_wire_config *asked = &message->payload.config;
+	struct vhb_kdev *kdev = session->config.kdev;
+	int ret;
+
+	reply->config = *asked;
+	ret = kdev->ops->get_config(kdev, asked->offset_bytes,
+				    asked->size_bytes, reply->config.data);
+	if (ret) {
+		vhb_warn("GET_CONFIG: %u bytes at %u are not in the configuration space: answered with nothing",
+			 asked->size_bytes, asked->offset_bytes);
+		/* "zero length of payload to indicate an error" */
+		return 0;
+	}
+	return VHB_WIRE_CONFIG_HEADER_BYTES + asked->size_bytes;
+}
+
+int vhb_edit_config(struct vhb_session *session, struct vhb_want *want,
+		    struct vhb_message *message)
+{
+	const struct vhb_wire_config *config = &message->payload.config;
+	struct vhb_kdev *kdev = session->config.kdev;
+	int ret = -EACCES;
+
+	(void)want;
+	if (kdev->ops->set_config)
+		ret = kdev->ops->set_config(kdev, config->offset_bytes,
+					    config->size_bytes, config->data);
+	if (ret)
+		return vhb_refuse(session, ret, "%u bytes at %u: %s",
+				  config->size_bytes, config->offset_bytes,
+				  strerrordesc_np(-ret));
+	return 0;
+}
+
+int vhb_edit_mtu(struct vhb_session *session, struct vhb_want *want,
+		 struct vhb_message *message)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	int ret = -EOPNOTSUPP;
+
+	(void)want;
+	if (kdev->ops->set_mtu)
+		ret = kdev->ops->set_mtu(kdev, message->payload.u64);
+	if (ret)
+		return vhb_refuse(session, ret, "MTU %llu: %s",
+				  (unsigned long long)message->payload.u64,
+				  strerrordesc_np(-ret));
+	return 0;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+
+#include "session/handlers.h"
+
+/*
+ * The copy being edited has no references of its own: it takes the new map's
+ * only one, and the session sorts out which of the two maps to put.
+ */
+int vhb_edit_mem_table(struct vhb_session *session, struct vhb_want *want,
+		       struct vhb_message *message)
+{
+	const struct vhb_wire_memory *memory = &message->payload.memory;
+	struct vhb_memory_map *map;
+	int ret;
+
+	ret = vhb_memory_map_replace(session->space, want->map, memory->regions,
+				     message->fds, memory->region_count,
+				     session->why, sizeof(session->why), &map);
+	if (ret)
+		return ret;
+	want->map = map;
+	return 0;
+}
+
+int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
+			struct vhb_message *message)
+{
+	struct vhb_memory_map *map;
+	int ret;
+
+	ret = vhb_memory_map_add(session->space, want->map,
+				 &message->payload.single_region.region,
+				 message->fds[0], session->why,
+				 sizeof(session->why), &map);
+	if (ret)
+		return ret;
+	want->map = map;
+	return 0;
+}
+
+int vhb_edit_remove_region(struct vhb_session *session, struct vhb_want *want,
+			   struct vhb_message *message)
+{
+	struct vhb_memory_map *map;
+	int ret;
+
+	ret = vhb_memory_map_remove(session->space, want->map,
+				    &message->payload.single_region.region,
+				    session->why, sizeof(session->why), &map);
+	if (ret)
+		return ret;
+	want->map = map;
+	return 0;
+}
+
+size_t vhb_reply_mem_slots(struct vhb_session *session,
+			   const struct vhb_message *message,
+			   union vhb_payload *reply)
+{
+	(void)session;
+	(void)message;
+	reply->u64 = VHB_REGION_COUNT_MAX;
+	return sizeof(reply->u64);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_SESSION_HANDLERS_H
+#define VHB_SESSION_HANDLERS_H
+
+#include <stddef.h>
+
+#include "session/state.h"
+
+/**
+ * DOC: message handlers
+ *
+ * A handler sees only messages that passed vhb_message_check(). An *edit*
+ * changes a copy of what is wanted and nothing else (SET_CONFIG and NET_SET_MTU
+ * act on the device at once: they are not part of what is wanted). It takes over
+ * a descriptor by putting -1 in its place. A *reply* is for messages that have
+ * a reply of their own; it runs when the kernel has followed.
+ *
+ * Edits return 0 or what vhb_refuse() returned. Replies return the length of
+ * the payload they filled in, in bytes.
+ */
+
+int vhb_edit_features(struct vhb_session *session, struct vhb_want *want,
+		      struct vhb_message *message);
+int vhb_edit_protocol_features(struct vhb_session *session,
+			       struct vhb_want *want,
+			       struct vhb_message *message);
+int vhb_edit_owner(struct vhb_session *session, struct vhb_want *want,
+		   struct vhb_message *message);
+int vhb_edit_reset_owner(struct vhb_session *session, struct vhb_want *want,
+			 struct vhb_message *message);
+int vhb_edit_reset_device(struct vhb_session *session, struct vhb_want *want,
+			  struct vhb_message *message);
+int vhb_edit_status(struct vhb_session *session, struct vhb_want *want,
+		    struct vhb_message *message);
+int vhb_edit_config(struct vhb_session *session, struct vhb_want *want,
+		    struct vhb_message *message);
+int vhb_edit_mtu(struct vhb_session *session, struct vhb_want *want,
+		 struct vhb_message *message);
+size_t vhb_reply_features(struct vhb_session *session,
+			  const struct vhb_message *message,
+			  union vhb_payload *reply);
+size_t vhb_reply_protocol_features(struct vhb_session *session,
+				   const struct vhb_message *message,
+				   union vhb_payload *reply);
+size_t vhb_reply_queue_num(struct vhb_session *session,
+			   const struct vhb_message *message,
+			   union vhb_payload *reply);
+size_t vhb_reply_config(struct vhb_session *session,
+			const struct vhb_message *message,
+			union vhb_payload *reply);
+size_t vhb_reply_status(struct vhb_session *session,
+			const struct vhb_message *message,
+			union vhb_payload *reply);
+
+int vhb_edit_mem_table(struct vhb_session *session, struct vhb_want *want,
+		       struct vhb_message *message);
+int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
+			struct vhb_message *message);
+int vhb_edit_remove_region(struct vhb_session *session, struct vhb_want *want,
+			   struct vhb_message *message);
+size_t vhb_reply_mem_slots(struct vhb_session *session,
+			   const struct vhb_message *message,
+			   union vhb_payload *reply);
+
+int vhb_edit_vring_num(struct vhb_session *session, struct vhb_want *want,
+		       struct vhb_message *message);
+int vhb_edit_vring_addr(struct vhb_session *session, struct vhb_want *want,
+			struct vhb_message *message);
+int vhb_edit_vring_base(struct vhb_session *session, struct vhb_want *want,
+			struct vhb_message *message);
+int vhb_edit_vring_stop(struct vhb_session *session, struct vhb_want *want,
+			struct vhb_message *message);
+int vhb_edit_vring_kick(struct vhb_session *session, struct vhb_want *want,
+			struct vhb_message *message);
+int vhb_edit_vring_call(struct vhb_session *session, struct vhb_want *want,
+			struct vhb_message *message);
+int vhb_edit_vring_err(struct vhb_session *session, struct vhb_want *want,
+		       struct vhb_message *message);
+int vhb_edit_vring_enable(struct vhb_session *session, struct vhb_want *want,
+			  struct vhb_message *message);
+size_t vhb_reply_vring_base(struct vhb_session *session,
+			    const struct vhb_message *message,
+			    union vhb_payload *reply);
+
+#endif

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "session/program.h"
+
+#include <errno.h>
+#include <string.h>
+
+/**
+ * struct plan - what shall become of the vrings
+ * @run: this vring shall run
+ * @addr: with these addresses in the broker
+ */
+struct plan {
+	bool run[VHB_VRING_COUNT_MAX];
+	struct vhost_vring_addr addr[VHB_VRING_COUNT_MAX];
+	bool any_runs;
+};
+
+static int failed(struct vhb_session *session, int error, const char *call,
+		  unsigned int index)
+{
+	return vhb_refuse(session, error, "%s for vring %u: %s", call, index,
+			  strerrordesc_np(-error));
+}
+
+int vhb_vring_translate(const struct vhb_want *want, unsigned int index,
+			struct vhost_vring_addr *addr_out)
+{
+	const struct vhb_vring_want *vring = &want->vrings[index];
+	const struct vhb_wire_vring_addr *addr = &vring->addr;
+	const uint64_t num = vring->num;
+	uint64_t desc, avail, used;
+
+	if (addr->desc_uva % 16 || addr->avail_uva % 2 || addr->used_uva % 4)
+		return -EINVAL;
+	if (vhb_memory_map_translate(want->map, addr->desc_uva, 16 * num,
+				     &desc) ||
+	    vhb_memory_map_translate(want->map, addr->avail_uva, 6 + 2 * num,
+				     &avail) ||
+	    vhb_memory_map_translate(want->map, addr->used_uva, 6 + 8 * num,
+				     &used))
+		return -EFAULT;
+
+	*addr_out = (struct vhost_vring_addr){
+		.index = index,
+		.desc_user_addr = desc,
+		.avail_user_addr = avail,
+		.used_user_addr = used,
+		/*
+		 * The log address stays zero: front-ends put anything there
+		 * when they do not log (UML: all ones), and the kernel wants it
+		 * aligned all the same.
+		 */
+	};
+	return 0;
+}
+
+static bool is_startable(const struct vhb_want *want, unsigned int index)
+{
+	const struct vhb_vring_want *vring = &want->vrings[index];
+
+	return want->has_features && want->map && vring->num &&
+	       vring->has_addr && vring->kick_fd >= 0 && vring->is_enabled;
+}
+
+static int make_plan(struct vhb_session *session, const struct vhb_want *want,
+		     struct plan *plan)
+{
+	unsigned int i;
+	int ret;
+
+	memset(plan, 0, sizeof(*plan));
+	for (i = 0; i < session->config.kdev->vring_count; i++) {
+		if (!is_startable(want, i))
+			continue;
+		ret = vhb_vring_translate(want, i, &plan->addr[i]);
+		if (ret)
+			return vhb_refuse(session, ret,
+					  "vring %u is not in guest memory", i);
+		plan->run[i] = true;
+		plan->any_runs = true;
+	}
+	return 0;
+}
+
+/* What a vring that runs cannot be given without stopping it */
+static bool must_restart(const struct vhb_session *session,
+			 const struct vhb_want *want, const struct plan *plan,
+			 unsigned int index)
+{
+	const struct vhb_vring_have *have = &session->have.vrings[index];
+
+	return session->have.features_mask != want->features_mask ||
+	       have->num != want->vrings[index].num ||
+	       want->vrings[index].base_is_new ||
+	       memcmp(&have->addr, &plan->addr[index], sizeof(have->addr));
+}
+
+static int stop_vring(struct vhb_session *session, struct vhb_want *want,
+		      unsigned int index)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	struct vhb_vring_have *have = &session->have.vrings[index];
+	uint32_t base = session->want.vrings[index].base;
+	int ret;
+
+	ret = kdev->ops->stop_vring(kdev, index, &base);
+	have->is_running = false;
+	vhb_call_relay_destroy(have->relay);
+	have->relay = NULL;
+
+	session->want.vrings[index].base = base;
+	if (!want->vrings[index].base_is_new)
+		want->vrings[index].base = base;
+	return ret ? failed(session, ret, "stopping", index) : 0;
+}
+
+static int stop_vrings(struct vhb_session *session, struct vhb_want *want,
+		       const struct plan *plan)
+{
+	int first_error = 0;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < session->config.kdev->vring_count; i++) {
+		if (!session->have.vrings[i].is_running)
+			continue;
+		if (plan->run[i] && !must_restart(session, want, plan, i))
+			continue;
+		ret = stop_vring(session, want, i);
+		if (ret && !first_error)
+			first_error = ret;
+	}
+	return first_error;
+}
+
+static int program_device(struct vhb_session *session,
+			  const struct vhb_want *want, const struct plan *plan)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	struct vhb_have *have = &session->have;
+	int ret;
+
+	if (!have->is_owner) {
+		if (!plan->any_runs)
+			return 0;
+		ret = kdev->ops->set_owner(kdev);
+		if (ret)
+			return vhb_refuse(session, ret, "VHOST_SET_OWNER: %s",
+					  strerrordesc_np(-ret));
+		have->is_owner = true;
+	}
+
+	if (want->has_features && (!have->has_features ||
+				   have->features_mask != want->features_mask)) {
+		/* Even if it fails half of it may have been done. */
+		have->has_features = false;
+		ret = kdev->ops->set_features(kdev, want->features_mask);
+		if (ret)
+			return vhb_refuse(session, ret,
+					  "VHOST_SET_FEATURES: %s",
+					  strerrordesc_np(-ret));
+		have->has_features = true;
+		have->features_mask = want->features_mask;
+	}
+
+	if (want->map && have->map != want->map) {
+		ret = kdev->ops->set_mem_table(kdev,
+					       vhb_memory_map_table(want->map));
+		if (ret)
+			return vhb_refuse(session, ret,
+					  "VHOST_SET_MEM_TABLE: %s",
+					  strerrordesc_np(-ret));
+		vhb_memory_map_put(have->map);
+		have->map = vhb_memory_map_get(want->map);
+	}
+	return 0;
+}
+
+/*
+ * The old call descriptor may hold the last call before the switch and the
+ * front-end may have stopped to listen to it, so the new one gets one for free.
+ */
+static int program_call(struct vhb_session *session, unsigned int index, int fd)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	struct vhb_vring_have *have = &session->have.vrings[index];
+	struct vhb_call_relay *relay = NULL;
+	int target_fd = fd;
+	int ret;
+
+	if (vhb_call_relay_is_needed(fd)) {
+		ret = vhb_call_relay_create(session->config.loop, fd, &relay);
+		if (ret)
+			return failed(session, ret, "call relay", index);
+		target_fd = vhb_call_relay_eventfd(relay);
+	}
+
+	ret = kdev->ops->set_vring_call(kdev, index, target_fd);
+	if (ret) {
+		vhb_call_relay_destroy(relay);
+		return failed(session, ret, "VHOST_SET_VRING_CALL", index);
+	}
+
+	vhb_call_relay_destroy(have->relay);
+	have->relay = relay;
+	have->call_fd = fd;
+	return 0;
+}
+
+static void call_once(struct vhb_session *session, unsigned int index)
+{
+	const struct vhb_vring_have *have = &session->have.vrings[index];
+	int fd = have->call_fd;
+
+	if (have->relay)
+		fd = vhb_call_relay_eventfd(have->relay);
+	if (fd >= 0)
+		vhb_loop_signal(session->config.loop, fd);
+}
+
+static int program_kick(struct vhb_session *session, unsigned int index, int fd)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	int ret = kdev->ops->set_vring_kick(kdev, index, fd);
+
+	if (ret)
+		return failed(session, ret, "VHOST_SET_VRING_KICK", index);
+	session->have.vrings[index].kick_fd = fd;
+	return 0;
+}
+
+static int program_err(struct vhb_session *session, unsigned int index, int fd)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	int ret = kdev->ops->set_vring_err(kdev, index, fd);
+
+	if (ret)
+		return failed(session, ret, "VHOST_SET_VRING_ERR", index);
+	session->have.vrings[index].err_fd = fd;
+	return 0;
+}
+
+static int start_vring(struct vhb_session *session,
+		       const struct vhb_vring_want *want,
+		       const struct vhost_vring_addr *addr)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	const unsigned int index = addr->index;
+	struct vhb_vring_have *have = &session->have.vrings[index];
+	int ret;
+
+	ret = kdev->ops->set_vring_num(kdev, index, want->num);
+	if (ret)
+		return failed(session, ret, "VHOST_SET_VRING_NUM", index);
+	ret = kdev->ops->set_vring_base(kdev, index, want->base);
+	if (ret)
+		return failed(session, ret, "VHOST_SET_VRING_BASE", index);
+	ret = kdev->ops->set_vring_addr(kdev, addr);
+	if (ret)
+		return failed(session, ret, "VHOST_SET_VRING_ADDR", index);
+	ret = program_kick(session, index, want->kick_fd);
+	if (ret)
+		return ret;
+	ret = program_err(session, index, want->err_fd);
+	if (ret)
+		return ret;
+	ret = program_call(session, index, want->call_fd);
+	if (ret)
+		return ret;
+
+	ret = kdev->ops->start_vring(kdev, index);
+	if (ret) {
+		vhb_call_relay_destroy(have->relay);
+		have->relay = NULL;
+		return failed(session, ret, "starting", index);
+	}
+
+	have->is_running = true;
+	have->num = want->num;
+	have->addr = *addr;
+	/* Whoever ran this vring before may have died between used and call. */
+	if (want->base)
+		call_once(session, index);
+	return 0;
+}
+
+static int refresh_vring(struct vhb_session *session,
+			 const struct vhb_vring_want *want, unsigned int index)
+{
+	struct vhb_vring_have *have = &session->have.vrings[index];
+	int ret;
+
+	if (have->kick_fd != want->kick_fd) {
+		ret = program_kick(session, index, want->kick_fd);
+		if (ret)
+			return ret;
+	}
+	if (have->err_fd != want->err_fd) {
+		ret = program_err(session, index, want->err_fd);
+		if (ret)
+			return ret;
+	}
+	if (have->call_fd != want->call_fd) {
+		ret = program_call(session, index, want->call_fd);
+		if (ret)
+			return ret;
+		call_once(session, index);
+	}
+	return 0;
+}
+
+int vhb_program(struct vhb_session *session, struct vhb_want *want)
+{
+	struct plan plan;
+	unsigned int i;
+	int ret;
+
+	ret = make_plan(session, want, &plan);
+	if (ret)
+		return ret;
+	ret = stop_vrings(session, want, &plan);
+	if (ret)
+		return ret;
+	ret = program_device(session, want, &plan);
+	if (ret)
+		return ret;
+
+	for (i = 0; i < session->config.kdev->vring_count; i++) {
+		if (!plan.run[i])
+			continue;
+		if (session->have.vrings[i].is_running)
+			ret = refresh_vring(session, &want->vrings[i], i);
+		else
+			ret = start_vring(session, &want->vrings[i],
+					  &plan.addr[i]);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+void vhb_program_nothing(struct vhb_session *session)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	struct vhb_have *have = &session->have;
+	unsigned int i;
+
+	/* Ends all work first: relays may then pass on the very last call. */
+	kdev->ops->reset(kdev);
+	for (i = 0; i < kdev->vring_count; i++)
+		vhb_call_relay_destroy(have->vrings[i].relay);
+	vhb_memory_map_put(have->map);
+	memset(have, 0, sizeof(*have));
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_SESSION_PROGRAM_H
+#define VHB_SESSION_PROGRAM_H
+
+#include "session/state.h"
+
+/**
+ * vhb_program() - move the kernel to what is wanted
+ * @session: session->have is what the kernel has and is kept true
+ * @want: session->want or an edited copy of it
+ *
+ * A vring runs when it is startable: features acked, memory declared, size,
+ * addresses, a kick descriptor and enabled. One that runs and is not startable
+ * any more is stopped; so is one whose size, addresses or features change, which
+ * then starts again. When a vring stops, its base is noted in session->want and,
+ * unless it holds a newer one, in @want.
+ *
+ * Return: 0; -EFAULT when a startable vring does not lie in guest memory, with
+ * nothing changed; an error of the kernel device, with the kernel somewhere in
+ * between: call again with what was wanted before. session->why is set.
+ */
+int vhb_program(struct vhb_session *session, struct vhb_want *want);
+
+/**
+ * vhb_program_nothing() - stop everything and let go of the kernel device
+ * @session: the session
+ */
+void vhb_program_nothing(struct vhb_session *session);
+
+/**
+ * vhb_vring_translate() - where a vring is in the broker
+ * @want: memory and vrings
+ * @index: the vring; its size and addresses are set
+ * @addr_out: what VHOST_SET_VRING_ADDR gets
+ *
+ * Sizes are those of VIRTIO 1.2, 2.7 (split virtqueues), each part with its
+ * event index field, whether or not VIRTIO_F_EVENT_IDX was negotiated: the
+ * kernel may touch it.
+ *
+ * Return: 0, -EFAULT when a part does not lie wholly in one region, -EINVAL
+ * when one is not aligned as VIRTIO wants it.
+ */
+int vhb_vring_translate(const struct vhb_want *want, unsigned int index,
+			struct vhost_vring_addr *addr_out);
+
+#endif

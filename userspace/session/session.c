@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "session/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/bits.h"
+#include "lib/log.h"
+#include "session/handlers.h"
+#include "session/program.h"
+#include "session/state.h"
+#include "wire/message_table.h"
+
+/* Messages handled before others get their turn in the loop */
+#define MESSAGES_PER_TURN 16
+/* Refusals logged each session: a front-end must not fill the disk */
+#define REFUSALS_LOGGED 20
+
+/**
+ * struct handler - what a message does; neither: it is not offered
+ * @edit: change what is wanted
+ * @reply: fill in the message's own reply
+ */
+struct handler {
+	int (*edit)(struct vhb_session *session, struct vhb_want *want,
+		    struct vhb_message *message);
+	size_t (*reply)(struct vhb_session *session,
+			const struct vhb_message *message,
+			union vhb_payload *reply);
+};
+
+static const struct handler handlers[VHB_REQUEST_COUNT] = {
+	[VHB_GET_FEATURES] = { .reply = vhb_reply_features },
+	[VHB_SET_FEATURES] = { .edit = vhb_edit_features },
+	[VHB_SET_OWNER] = { .edit = vhb_edit_owner },
+	[VHB_RESET_OWNER] = { .edit = vhb_edit_reset_owner },
+	[VHB_SET_MEM_TABLE] = { .edit = vhb_edit_mem_table },
+	[VHB_SET_VRING_NUM] = { .edit = vhb_edit_vring_num },
+	[VHB_SET_VRING_ADDR] = { .edit = vhb_edit_vring_addr },
+	[VHB_SET_VRING_BASE] = { .edit = vhb_edit_vring_base },
+	[VHB_GET_VRING_BASE] = { .edit = vhb_edit_vring_stop,
+				 .reply = vhb_reply_vring_base },
+	[VHB_SET_VRING_KICK] = { .edit = vhb_edit_vring_kick },
+	[VHB_SET_VRING_CALL] = { .edit = vhb_edit_vring_call },
+	[VHB_SET_VRING_ERR] = { .edit = vhb_edit_vring_err },
+	[VHB_GET_PROTOCOL_FEATURES] = { .reply = vhb_reply_protocol_features },
+	[VHB_SET_PROTOCOL_FEATURES] = { .edit = vhb_edit_protocol_features },
+	[VHB_GET_QUEUE_NUM] = { .reply = vhb_reply_queue_num },
+	[VHB_SET_VRING_ENABLE] = { .edit = vhb_edit_vring_enable },
+	[VHB_NET_SET_MTU] = { .edit = vhb_edit_mtu },
+	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
+	[VHB_SET_CONFIG] = { .edit = vhb_edit_config },
+	[VHB_RESET_DEVICE] = { .edit = vhb_edit_reset_device },
+	[VHB_GET_MAX_MEM_SLOTS] = { .reply = vhb_reply_mem_slots },
+	[VHB_ADD_MEM_REG] = { .edit = vhb_edit_add_region },
+	[VHB_REM_MEM_REG] = { .edit = vhb_edit_remove_region },
+	[VHB_SET_STATUS] = { .edit = vhb_edit_status },
+	[VHB_GET_STATUS] = { .reply = vhb_reply_status },
+};
+
+int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(session->why, sizeof(session->why), format, args);
+	va_end(args);
+	return error;
+}
+
+static void close_if_dropped(int dropped_fd, int kept_fd)
+{
+	if (dropped_fd >= 0 && dropped_fd != kept_fd)
+		close(dropped_fd);
+}
+
+/* Release what one state holds and the other does not */
+static void drop_difference(const struct vhb_want *dropped,
+			    const struct vhb_want *kept)
+{
+	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++) {
+		const struct vhb_vring_want *old = &dropped->vrings[i];
+		const struct vhb_vring_want *new = &kept->vrings[i];
+
+		close_if_dropped(old->kick_fd, new->kick_fd);
+		close_if_dropped(old->call_fd, new->call_fd);
+		close_if_dropped(old->err_fd, new->err_fd);
+	}
+	if (dropped->map != kept->map)
+		vhb_memory_map_put(dropped->map);
+}
+
+static void init_want(struct vhb_want *want)
+{
+	memset(want, 0, sizeof(*want));
+	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++) {
+		want->vrings[i].kick_fd = -1;
+		want->vrings[i].call_fd = -1;
+		want->vrings[i].err_fd = -1;
+	}
+}
+
+/* All or nothing; -ENOTRECOVERABLE when not even nothing was possible */
+static int edit_and_program(struct vhb_session *session,
+			    const struct handler *handler,
+			    struct vhb_message *message)
+{
+	struct vhb_want want = session->want;
+	char why[sizeof(session->why)];
+	int ret;
+
+	ret = handler->edit(session, &want, message);
+	if (!ret) {
+		ret = vhb_program(session, &want);
+		if (ret) {
+			memcpy(why, session->why, sizeof(why));
+			if (vhb_program(session, &session->want))
+				ret = -ENOTRECOVERABLE;
+			memcpy(session->why, why, sizeof(why));
+		}
+	}
+	if (ret) {
+		drop_difference(&want, &session->want);
+		return ret;
+	}
+
+	drop_difference(&session->want, &want);
+	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++)
+		want.vrings[i].base_is_new = false;
+	session->want = want;
+	return 0;
+}
+
+static int handle(struct vhb_session *session, struct vhb_message *message)
+{
+	const uint32_t request = message->header.request;
+	const struct handler *handler;
+	const struct vhb_gate gate = {
+		.offered_mask = session->offered_protocol_mask,
+		.acked_mask = session->want.protocol_features_mask,
+		.vring_count = session->config.kdev->vring_count,
+	};
+	int ret;
+
+	ret = vhb_message_check(message, &gate, session->why,
+				sizeof(session->why));
+	if (ret)
+		return ret;
+
+	handler = &handlers[request];
+	if (!handler->edit && !handler->reply)
+		return vhb_refuse(session, -EOPNOTSUPP, "not offered");
+	return handler->edit ? edit_and_program(session, handler, message) : 0;
+}
+
+static int answer(struct vhb_session *session, struct vhb_message *message,
+		  int result)
+{
+	const struct vhb_message_row *row =
+		vhb_message_row(message->header.request);
+	union vhb_payload reply;
+
+	if (row && row->reply_kind == VHB_REPLY_OWN) {
+		size_t size_bytes;
+
+		/* Whatever is sent would be taken for the real thing. */
+		if (result)
+			return result;
+		memset(&reply, 0, sizeof(reply.config));
+		size_bytes = handlers[message->header.request].reply(session,
+								     message,
+								     &reply);
+		return vhb_channel_reply(&session->channel, &reply, size_bytes);
+	}
+
+	if (vhb_has_bit(session->want.protocol_features_mask,
+			VHB_PROTOCOL_F_REPLY_ACK) &&
+	    vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT)) {
+		if (result == -ENOTRECOVERABLE)
+			return result;
+		reply.u64 = result ? (uint64_t)-result : 0;
+		return vhb_channel_reply(&session->channel, &reply.u64,
+					 sizeof(reply.u64));
+	}
+	return result;
+}
+
+static void log_refusal(struct vhb_session *session,
+			const struct vhb_message *message, bool is_over)
+{
+	if (++session->refusal_count > REFUSALS_LOGGED && !is_over)
+		return;
+	vhb_warn("refused %s: %s%s",
+		 vhb_message_name(message->header.request), session->why,
+		 is_over ? "; connection closed" : "");
+	if (session->refusal_count == REFUSALS_LOGGED && !is_over)
+		vhb_warn("further refusals of this front-end are not logged");
+}
+
+/* Returns 0 to go on, -EAGAIN when the reply waits for room, else the end */
+static int handle_message(struct vhb_session *session)
+{
+	struct vhb_message *message = &session->channel.message;
+	int result, ret;
+
+	vhb_debug("%s%s", vhb_message_name(message->header.request),
+		  vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT) ?
+			  " (needs reply)" : "");
+	result = handle(session, message);
+	ret = answer(session, message, result);
+	if (result)
+		log_refusal(session, message, ret && ret != -EAGAIN);
+	vhb_channel_done(&session->channel);
+	return ret;
+}
+
+static int receive_messages(struct vhb_session *session)
+{
+	int ret = vhb_channel_flush(&session->channel);
+
+	for (int i = 0; !ret && i < MESSAGES_PER_TURN; i++) {
+		ret = vhb_channel_receive(&session->channel);
+		if (ret == 0)
+			return 0;
+		if (ret == -EPROTO)
+			vhb_warn("refused %s: %s; connection closed",
+				 vhb_message_name(session->channel.message
+							  .header.request),
+				 session->channel.why);
+		if (ret < 0)
+			return ret;
+		ret = handle_message(session);
+	}
+	return ret;
+}
+
+static void on_ready(void *argument, unsigned int events)
+{
+	struct vhb_session *session = argument;
+	unsigned int next_events = POLLIN;
+	int ret;
+
+	(void)events;
+	session->watch.value = 0;
+	ret = receive_messages(session);
+	/* Not read from while it does not read: one reply is all we keep. */
+	if (ret == -EAGAIN)
+		next_events = POLLOUT;
+	if (!ret || ret == -EAGAIN)
+		ret = vhb_loop_watch(session->config.loop, session->channel.fd,
+				     next_events, on_ready, session,
+				     &session->watch);
+	if (!ret)
+		return;
+
+	if (ret == -ECONNRESET)
+		vhb_info("front-end has left");
+	else
+		vhb_info("session ended: %s", strerrordesc_np(-ret));
+	session->config.on_end(session->config.argument);
+}
+
+int vhb_session_create(const struct vhb_session_config *config, int fd,
+		       struct vhb_session **session_out)
+{
+	struct vhb_session *session = calloc(1, sizeof(*session));
+	struct vhb_kdev *kdev = config->kdev;
+	int ret;
+
+	if (!session) {
+		close(fd);
+		return -ENOMEM;
+	}
+	session->config = *config;
+	init_want(&session->want);
+	session->offered_mask = kdev->ops->features(kdev) |
+				vhb_bit(VHB_F_PROTOCOL_FEATURES_BIT);
+	session->offered_protocol_mask =
+		vhb_bit(VHB_PROTOCOL_F_MQ) |
+		vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
+		vhb_bit(VHB_PROTOCOL_F_CONFIG) |
+		vhb_bit(VHB_PROTOCOL_F_RESET_DEVICE) |
+		vhb_bit(VHB_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |
+		vhb_bit(VHB_PROTOCOL_F_STATUS) |
+		kdev->ops->protocol_features(kdev);
+
+	ret = vhb_channel_init(&session->channel, fd);
+	if (ret)
+		goto close_channel;
+	ret = vhb_address_space_create(&session->space);
+	if (ret)
+		goto close_channel;
+	ret = vhb_loop_watch(config->loop, session->channel.fd, POLLIN,
+			     on_ready, session, &session->watch);
+	if (ret)
+		goto destroy_space;
+
+	*session_out = session;
+	return 0;
+
+destroy_space:
+	vhb_address_space_destroy(session->space);
+close_channel:
+	vhb_channel_close(&session->channel);
+	free(session);
+	return ret;
+}
+
+void vhb_session_destroy(struct vhb_session *session)
+{
+	struct vhb_want nothing;
+
+	if (!session)
+		return;
+	vhb_loop_unwatch(session->config.loop, &session->watch);
+	vhb_program_nothing(session);
+	init_want(&nothing);
+	drop_difference(&session->want, &nothing);
+	vhb_address_space_destroy(session->space);
+	vhb_channel_close(&session->channel);
+	free(session);
+}

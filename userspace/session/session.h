@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_SESSION_SESSION_H
+#define VHB_SESSION_SESSION_H
+
+#include <stdint.h>
+
+#include "kdev/kdev.h"
+#include "loop/loop.h"
+
+/** Vrings a session can serve; a vring index has eight bits on the wire */
+#define VHB_VRING_COUNT_MAX 128
+
+/** struct vhb_session - one front-end's connection, from accept to close */
+struct vhb_session;
+
+/**
+ * typedef vhb_session_end_fn - the session is over
+ * @argument: as given in &struct vhb_session_config
+ *
+ * Called once, from the loop, when the front-end has left or was shown the
+ * door. The receiver calls vhb_session_destroy().
+ */
+typedef void (*vhb_session_end_fn)(void *argument);
+
+/**
+ * struct vhb_session_config - what a session works with
+ * @loop: the event loop
+ * @kdev: the kernel device; used by one session at a time
+ * @queue_num: what GET_QUEUE_NUM answers
+ * @on_end: called when the session is over
+ * @argument: handed to @on_end
+ */
+struct vhb_session_config {
+	struct vhb_loop *loop;
+	struct vhb_kdev *kdev;
+	uint64_t queue_num;
+	vhb_session_end_fn on_end;
+	void *argument;
+};
+
+/**
+ * vhb_session_create() - serve a front-end
+ * @config: what to work with; copied
+ * @fd: a connected socket; owned by the session also when this fails
+ * @session_out: the session
+ *
+ * Return: 0 or -ENOMEM or another -errno.
+ */
+int vhb_session_create(const struct vhb_session_config *config, int fd,
+		       struct vhb_session **session_out);
+
+/**
+ * vhb_session_destroy() - end a session and free everything it held
+ * @session: may be NULL
+ *
+ * Stops the kernel device, unmaps the guest's memory, closes every descriptor
+ * of the front-end.
+ */
+void vhb_session_destroy(struct vhb_session *session);
+
+#endif

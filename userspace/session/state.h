@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_SESSION_STATE_H
+#define VHB_SESSION_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <linux/vhost_types.h>
+
+#include "session/call_relay.h"
+#include "session/memory_map.h"
+#include "session/session.h"
+#include "wire/channel.h"
+#include "wire/protocol.h"
+
+/**
+ * DOC: what is wanted and what there is
+ *
+ * A message never acts on the kernel. It edits a copy of &struct vhb_want;
+ * vhb_program() then compares the copy with &struct vhb_have and moves the
+ * kernel there. If that works the copy becomes what is wanted; if not, the
+ * kernel is moved back and the message has failed without a trace. So the order
+ * and repetition of messages, in which front-ends differ, do not matter.
+ */
+
+/**
+ * struct vhb_vring_want - a vring as the front-end describes it
+ * @num: entries; 0 until SET_VRING_NUM
+ * @base: where to go on; kept up to date when the vring stops
+ * @base_is_new: @base was set by the message under way, so the base of a vring
+ *               that this message stops does not replace it
+ * @has_addr: @addr was given
+ * @addr: SET_VRING_ADDR, addresses of the front-end
+ * @kick_fd: owned, or -1; the vring is *started* in the words of the
+ *           specification while there is one
+ * @call_fd: owned, or -1; any kind of file the front-end can read
+ * @err_fd: owned, or -1
+ * @is_enabled: SET_VRING_ENABLE, or features acked without bit 30
+ */
+struct vhb_vring_want {
+	uint32_t num;
+	uint32_t base;
+	bool base_is_new;
+	bool has_addr;
+	struct vhb_wire_vring_addr addr;
+	int kick_fd;
+	int call_fd;
+	int err_fd;
+	bool is_enabled;
+};
+
+/**
+ * struct vhb_want - the device as the front-end wants it
+ * @has_features: SET_FEATURES was received
+ * @features_mask: what it acked, without bit 30
+ * @protocol_features_mask: SET_PROTOCOL_FEATURES
+ * @status: SET_STATUS
+ * @map: guest memory, one reference; NULL until a region was declared
+ * @vrings: the first kdev->vring_count are used
+ */
+struct vhb_want {
+	bool has_features;
+	uint64_t features_mask;
+	uint64_t protocol_features_mask;
+	uint8_t status;
+	struct vhb_memory_map *map;
+	struct vhb_vring_want vrings[VHB_VRING_COUNT_MAX];
+};
+
+/**
+ * struct vhb_vring_have - a vring as the kernel has it
+ * @is_running: the kernel processes it; the rest is meaningful only then
+ * @num: entries
+ * @addr: addresses in the broker
+ * @kick_fd: number of the descriptor it was given
+ * @call_fd: number of the front-end's descriptor behind @relay or itself given
+ * @err_fd: number of the descriptor it was given
+ * @relay: stands between the kernel and a @call_fd that is no eventfd, or NULL
+ */
+struct vhb_vring_have {
+	bool is_running;
+	uint32_t num;
+	struct vhost_vring_addr addr;
+	int kick_fd;
+	int call_fd;
+	int err_fd;
+	struct vhb_call_relay *relay;
+};
+
+/**
+ * struct vhb_have - the device as the kernel has it
+ * @is_owner: VHOST_SET_OWNER was done
+ * @has_features: VHOST_SET_FEATURES was done
+ * @features_mask: with this
+ * @map: VHOST_SET_MEM_TABLE was done with it; one reference
+ * @vrings: the first kdev->vring_count are used
+ */
+struct vhb_have {
+	bool is_owner;
+	bool has_features;
+	uint64_t features_mask;
+	struct vhb_memory_map *map;
+	struct vhb_vring_have vrings[VHB_VRING_COUNT_MAX];
+};
+
+/**
+ * struct vhb_session - one front-end's connection
+ * @config: as given to vhb_session_create()
+ * @channel: its socket
+ * @watch: the socket is watched for a message or for room for a reply
+ * @space: where its memory is mapped
+ * @offered_mask: answer to GET_FEATURES
+ * @offered_protocol_mask: answer to GET_PROTOCOL_FEATURES
+ * @want: what the front-end wants and got
+ * @have: what the kernel has
+ * @why: what was wrong with the message under way
+ * @refusal_count: messages answered with an error, to keep the log short
+ */
+struct vhb_session {
+	struct vhb_session_config config;
+	struct vhb_channel channel;
+	struct vhb_watch_ref watch;
+	struct vhb_address_space *space;
+	uint64_t offered_mask;
+	uint64_t offered_protocol_mask;
+	struct vhb_want want;
+	struct vhb_have have;
+	char why[192];
+	unsigned int refusal_count;
+};
+
+/**
+ * vhb_refuse() - say what is wrong with the message under way
+ * @session: the session
+ * @error: -errno
+ * @format: one clause, as in printf()
+ *
+ * Return: @error.
+ */
+int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_WIRE_SOCKET_H
+#define VHB_WIRE_SOCKET_H
+
+#include <stdbool.h>
+
+/**
+ * vhb_socket_listen() - listen on a path
+ * @path: where; a socket file that nobody listens on any more is replaced,
+ *        anything else that is there is left alone
+ *
+ * Return: a listening, non-blocking, close-on-exec descriptor, or
+ * -EADDRINUSE (somebody listens there), -EEXIST (not a socket),
+ * -ENAMETOOLONG (no room in sun_path), or another -errno.
+ */
+int vhb_socket_listen(const char *path);
+
+/**
+ * enum vhb_socket_kind - what a descriptor given by --fd is
+ * @VHB_SOCKET_LISTENING: accept front-ends from it
+ * @VHB_SOCKET_CONNECTED: it is the one front-end
+ */
+enum vhb_socket_kind {
+	VHB_SOCKET_LISTENING,
+	VHB_SOCKET_CONNECTED,
+};
+
+/**
+ * vhb_socket_adopt() - judge a descriptor inherited through --fd
+ * @fd: the descriptor; made non-blocking and close-on-exec
+ * @kind_out: what it is
+ *
+ * Return: 0; -EBADF (not open), -ENOTSOCK, -EPROTOTYPE (not an AF_UNIX stream
+ * socket), -ENOTCONN (neither listening nor connected).
+ */
+int vhb_socket_adopt(int fd, enum vhb_socket_kind *kind_out);
+
+/**
+ * vhb_socket_accept() - take the next front-end
+ * @listen_fd: a listening socket
+ *
+ * Return: a connected, non-blocking, close-on-exec descriptor, -EAGAIN when
+ * there is none, or another -errno.
+ */
+int vhb_socket_accept(int listen_fd);
+
+#endif
