@@ -95,7 +95,7 @@ pick() {
 }
 
 static_command() {
-	command=("selftests/$1.sh")
+	command=(env "VHB_STATIC_BUILD=$logs/static" "selftests/$1.sh")
 }
 
 part_static() {
@@ -103,7 +103,9 @@ part_static() {
 
 	packages static
 	new_stream static
-	mapfile -t names < <(cd selftests && printf '%s\n' static/*.sh lib/*_test.sh | sed 's/\.sh$//')
+	# Files that only help are not executable.
+	mapfile -t names < <(cd selftests &&
+		find static lib -name '*.sh' -perm -u+x ! -name tally.sh -printf '%p\n' | sed 's/\.sh$//' | sort)
 	pick "${names[@]}"
 	run_all static_command ${picked[@]+"${picked[@]}"}
 }
@@ -125,7 +127,8 @@ part_unit() {
 	mapfile -t names < <("${programs[@]}" list)
 	pick "${names[@]}"
 	say "building ${#picked[@]} test programs with sanitizers"
-	if ! "${programs[@]}" -j"$(nproc)" ${picked[@]+"${picked[@]/#/$out/unit/selftests/}"}; then
+	if ! "${programs[@]}" -j"$(nproc)" "$out/unit/vhost-bridge" \
+		${picked[@]+"${picked[@]/#/$out/unit/selftests/}"}; then
 		say "the test programs do not build"
 		printf 'Bail out! the test programs do not build\n' >>"$stream"
 		return
@@ -146,7 +149,7 @@ part_vm() {
 }
 
 main() {
-	local part
+	local part status=0
 
 	[ $# -gt 0 ] || { say "usage: check.sh static|unit|vm ..."; exit 2; }
 	for part in "$@"; do
@@ -159,7 +162,10 @@ main() {
 		"part_$part"
 	done
 	say "output in $logs"
-	selftests/lib/tally.sh "${streams[@]}"
+	selftests/lib/tally.sh "${streams[@]}" >"$logs/tally" || status=$?
+	tail -n 1 "$logs/tally" >"$logs/summary"
+	cat "$logs/tally"
+	return "$status"
 }
 
 main "$@"

@@ -29,14 +29,20 @@ test_objects := $(test_sources:$(tree)/%.c=$(out)/obj/%.o)
 helper_objects := $(helper_sources:$(tree)/%.c=$(out)/obj/%.o)
 helper_archive := $(out)/obj/libselftests.a
 
+# These need /dev/vhost-net and run as kselftests only, in the VM as a rule.
+needs_vhost := net/churn_test net/kdev_net_test net/lifecycle_test \
+	net/offload_test net/traffic_test
+
 -include $(wildcard $(tree)/selftests/*/program.mk)
 
+# Some of them start the real broker.
 .PHONY: programs list
-programs: $(test_programs)
+programs: $(test_programs) $(out)/vhost-bridge
 
-# For scripts: the programs, relative to O/selftests, whether built or not.
+# For scripts: the programs that need no vhost, relative to O/selftests, whether
+# built or not.
 list:
-	@printf '%s\n' $(test_programs:$(programs_dir)/%=%)
+	@printf '%s\n' $(filter-out $(needs_vhost),$(test_programs:$(programs_dir)/%=%))
 
 $(helper_archive): $(helper_objects) $(flags_stamp)
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)

@@ -3,8 +3,8 @@
 # vm_tests.sh - run the kselftests in the test VM, KTAP on standard output
 #
 # Usage: vm_tests.sh BUILD_DIR [KERNEL...]
-#   BUILD_DIR  inside the checkout (usually build): programs are built to BUILD_DIR/vm, modules to build/modules,
-#              consoles and kernel logs are left in BUILD_DIR/check/vm-KERNEL
+#   BUILD_DIR  inside the checkout (usually build): programs are built to BUILD_DIR/vm, modules to build/modules, the
+#              kernel of QEMU's guest to build/guests; consoles and kernel logs are left in BUILD_DIR/check/vm-KERNEL
 #   KERNEL     6.12 and 6.1 unless given
 #
 # Everything is compiled before the VM starts, in its root and with its compiler: an emulated CPU is too slow for that.
@@ -56,6 +56,7 @@ build_all() {
 	for kernel in "$@"; do
 		in_root "module for $kernel" sh -c "make -j$jobs modules KDIR=\$(echo /lib/modules/$kernel.*/build)"
 	done
+	selftests/guests/build.sh --into build/guests >&2 || bail_out "no kernel for QEMU's guest"
 	take_framework
 }
 

@@ -13,6 +13,9 @@ broker_archive := $(out)/obj/libvhost-bridge.a
 $(broker_archive): $(filter-out $(broker_main),$(broker_objects)) $(flags_stamp)
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
+$(out)/vhost-bridge: $(broker_main) $(broker_archive)
+	$(call say,LINK,$@)$(link) -o $@ $^ $(vhb_libs)
+
 $(out)/obj/%.o: $(tree)/%.c $(flags_stamp)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(compile) -c -o $@ $<

@@ -219,8 +219,7 @@ static int check_socket(const struct vhb_parse *parse)
 		return vhb_usage(parse, "--socket-path and --fd exclude each other");
 	if (!options->socket_path && options->socket_fd < 0)
 		return vhb_usage(parse,
-			     "where do front-ends connect? --socket-path=PATH or --fd=N is missing, "
-				 "such as --socket-path=/run/vhost-bridge/net0.sock");
+				 "where do front-ends connect? --socket-path=PATH or --fd=N is missing, such as --socket-path=/run/vhost-bridge/net0.sock");
 	return 0;
 }
 

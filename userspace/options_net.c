@@ -17,7 +17,7 @@ static int take_interface(struct vhb_parse *parse, const char *option,
 {
 	if (!vhb_value_is_interface_name(value))
 		return vhb_usage(parse, "--%s=%s is no interface name", option,
-			     value);
+				 value);
 	*name_out = value;
 	return 0;
 }
@@ -42,14 +42,14 @@ static int take_fds(struct vhb_parse *parse, const char *option, const char *val
 		return 0;
 	case -E2BIG:
 		return vhb_usage(parse, "--%s takes at most %d descriptors", option,
-			     VHB_NET_QUEUE_PAIRS_MAX);
+				 VHB_NET_QUEUE_PAIRS_MAX);
 	case -EEXIST:
 		return vhb_usage(parse, "--%s=%s names a descriptor twice", option,
-			     value);
+				 value);
 	default:
 		return vhb_usage(parse,
-			     "--%s=%s is no list of descriptor numbers, such as 3 or 3,4",
-			     option, value);
+				 "--%s=%s is no list of descriptor numbers, such as 3 or 3,4",
+				 option, value);
 	}
 }
 
@@ -83,7 +83,7 @@ static int take_queue_pairs(struct vhb_parse *parse, const char *value)
 
 	if (vhb_value_number(value, 1, VHB_NET_QUEUE_PAIRS_MAX, &pairs))
 		return vhb_usage(parse, "--queue-pairs=%s is not a number from 1 to %d",
-			     value, VHB_NET_QUEUE_PAIRS_MAX);
+				 value, VHB_NET_QUEUE_PAIRS_MAX);
 	parse->options->net.queue_pairs = pairs;
 	return 0;
 }
@@ -98,10 +98,10 @@ static int take_mac(struct vhb_parse *parse, const char *value)
 		return 0;
 	case -EADDRNOTAVAIL:
 		return vhb_usage(parse, "--mac=%s is no station's address, it is zero or a group's",
-			     value);
+				 value);
 	default:
 		return vhb_usage(parse, "--mac=%s is no Ethernet address, such as 52:54:00:12:34:56",
-			     value);
+				 value);
 	}
 }
 
@@ -111,7 +111,7 @@ static int take_mtu(struct vhb_parse *parse, const char *value)
 
 	if (vhb_value_number(value, MTU_MIN, MTU_MAX, &mtu))
 		return vhb_usage(parse, "--mtu=%s is not a number from %d to %d",
-			     value, MTU_MIN, MTU_MAX);
+				 value, MTU_MIN, MTU_MAX);
 	parse->options->net.mtu = mtu;
 	return 0;
 }
@@ -133,7 +133,7 @@ static int take_queue_num_as(struct vhb_parse *parse, const char *value)
 		parse->options->queue_num_unit = VHB_QUEUE_NUM_QUEUES;
 	else
 		return vhb_usage(parse, "--queue-num-as=%s is neither queues nor pairs",
-			     value);
+				 value);
 	return 0;
 }
 
@@ -173,7 +173,7 @@ static int check_fds(const struct vhb_parse *parse)
 	for (i = 0; i < net->tap_fd_count; i++) {
 		if (net->tap_fds[i] == options->socket_fd)
 			return vhb_usage(parse, "--fd and --tap-fd both name descriptor %d",
-				     net->tap_fds[i]);
+					 net->tap_fds[i]);
 		for (j = 0; j < net->vhost_fd_count; j++)
 			if (net->tap_fds[i] == net->vhost_fds[j])
 				return vhb_usage(parse, "--tap-fd and --vhost-fd both name descriptor %d",
@@ -182,7 +182,7 @@ static int check_fds(const struct vhb_parse *parse)
 	for (j = 0; j < net->vhost_fd_count; j++)
 		if (net->vhost_fds[j] == options->socket_fd)
 			return vhb_usage(parse, "--fd and --vhost-fd both name descriptor %d",
-				     net->vhost_fds[j]);
+					 net->vhost_fds[j]);
 	return 0;
 }
 
@@ -199,10 +199,10 @@ static int check_pairs(const struct vhb_parse *parse)
 		net->queue_pairs = 1;
 	if (net->tap_fd_count && net->tap_fd_count != net->queue_pairs)
 		return vhb_usage(parse, "--tap-fd has %u descriptors for %u queue pairs",
-			     net->tap_fd_count, net->queue_pairs);
+				 net->tap_fd_count, net->queue_pairs);
 	if (net->vhost_fd_count && net->vhost_fd_count != net->queue_pairs)
 		return vhb_usage(parse, "--vhost-fd has %u descriptors for %u queue pairs",
-			     net->vhost_fd_count, net->queue_pairs);
+				 net->vhost_fd_count, net->queue_pairs);
 	return 0;
 }
 
@@ -215,8 +215,7 @@ static int check_net(const struct vhb_parse *parse)
 		return vhb_usage(parse, "--tap and --tap-fd exclude each other");
 	if (!net->tap_name && !net->tap_fd_count)
 		return vhb_usage(parse,
-			     "where do packets go? --tap=NAME or --tap-fd=N[,N] is missing, "
-			     "such as --tap=tap0");
+				 "where do packets go? --tap=NAME or --tap-fd=N[,N] is missing, such as --tap=tap0");
 	if (net->vhost_path && net->vhost_fd_count)
 		return vhb_usage(parse, "--vhost-device and --vhost-fd exclude each other");
 	ret = check_fds(parse);

@@ -30,20 +30,22 @@ static int watch_listener(struct vhb_server *server)
 			      on_connection, server, &server->watch);
 }
 
+static void listen_on(struct vhb_server *server)
+{
+	int ret = watch_listener(server);
+
+	if (!ret)
+		return;
+	vhb_err("cannot wait for front-ends: %s", strerrordesc_np(-ret));
+	vhb_loop_stop(server->config.loop);
+}
+
 static void next_front_end(struct vhb_server *server)
 {
-	int ret;
-
-	if (server->config.once || server->listen_fd < 0) {
+	if (server->config.once || server->listen_fd < 0)
 		vhb_loop_stop(server->config.loop);
-		return;
-	}
-	ret = watch_listener(server);
-	if (ret) {
-		vhb_err("cannot wait for front-ends: %s",
-			strerrordesc_np(-ret));
-		vhb_loop_stop(server->config.loop);
-	}
+	else
+		listen_on(server);
 }
 
 static void on_session_end(void *argument)
@@ -80,7 +82,7 @@ static void on_connection(void *argument, unsigned int events)
 		if (fd != -EAGAIN)
 			vhb_warn("a front-end could not be accepted: %s",
 				 strerrordesc_np(-fd));
-		next_front_end(server);
+		listen_on(server);
 		return;
 	}
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# build.sh - build the small guest for QEMU inside the VM (vmlinux, initramfs) once and print its directory
+# build.sh - build the small guest for QEMU inside the VM once and print the paths of its vmlinux and its initramfs
 #
 # Usage: build.sh [--help | --into DIR]
-#   --into DIR  also copy both files into DIR (the VM sees nothing of the cache, only the checkout)
+#   --into DIR  also copy both into DIR (the VM sees nothing of the cache, only the checkout)
 #
 # Kernel: Debian's linux-source with kernel.config on top of allnoconfig, about four minutes on two CPUs. Initramfs:
 # Debian's static busybox and guest-init. Both are made in the VM's root, so the host needs no compiler.
@@ -55,35 +55,48 @@ mknod dev/null c 1 3
 find . -print0 | sort -z | cpio --quiet -0 -o -H newc >/srv/initramfs
 '
 
-build() {
-	local root=$1 source=$2 final=$3 work log=$vm_cache/guest-build.log
+# make_tree PREFIX KEY WHAT SCRIPT ROOT SOURCE FILE: print the cached tree PREFIX-KEY; when it is missing, SCRIPT makes
+# FILE for it. The caller may have put more into $work.
+make_tree() {
+	local prefix=$1 final=$vm_cache/$1-$2 what=$3 script=$4 root=$5 source=$6 file=$7 log=$vm_cache/$1-build.log
+	local work
 
-	work=$(mktemp -d "$vm_cache/tmp-guest.XXXXXX")
-	# shellcheck disable=SC2064
-	trap "rm -rf -- '$work'" EXIT
-	cp "$guests_dir/kernel.config" "$guests_dir/guest-init" "$work/"
-	: >"$log"
-	step "$log" "building the guest kernel, once (about 4 minutes; log: $log)" \
-		in_root "$root" "$source" "$work" "$kernel_script"
-	step "$log" "building the guest's initramfs" in_root "$root" "$source" "$work" "$initramfs_script"
-	mkdir "$work/out"
-	mv "$work/vmlinux" "$work/initramfs" "$work/out/"
-	mv -T -- "$work/out" "$final"
-	rm -rf -- "$work"
-	trap - EXIT
-	remove_older guest "$final"
+	if [ ! -d "$final" ]; then
+		lock_cache "$prefix"
+	fi
+	if [ ! -d "$final" ]; then
+		work=$(mktemp -d "$vm_cache/tmp-$prefix.XXXXXX")
+		# shellcheck disable=SC2064
+		trap "rm -rf -- '$work'" EXIT
+		cp "$guests_dir/kernel.config" "$guests_dir/guest-init" "$work/"
+		: >"$log"
+		step "$log" "$what" in_root "$root" "$source" "$work" "$script"
+		mkdir "$work/out"
+		mv "$work/$file" "$work/out/"
+		mv -T -- "$work/out" "$final"
+		rm -rf -- "$work"
+		trap - EXIT
+		remove_older "$prefix" "$final"
+	fi
+	printf '%s\n' "$final"
 }
 
-# Two keys: a change of guest-init must not cost a new kernel... is not worth two caches while it costs minutes once.
-guest_key() {
-	{
-		printf '%s\n' "$1" "$2" "$kernel_script" "$initramfs_script"
-		cat "$guests_dir/kernel.config" "$guests_dir/guest-init"
-	} | sha256sum | cut -c1-12
+# Replaced by name: a VM that runs may still read the old one.
+install_file() {
+	local to=$2/${1##*/}
+
+	if ! cmp -s "$1" "$to"; then
+		cp "$1" "$to.new"
+		mv "$to.new" "$to"
+	fi
+}
+
+key_of() {
+	sha256sum | cut -c1-12
 }
 
 main() {
-	local into='' root source dir
+	local into='' root source version kernel ramfs
 
 	case ${1:-} in
 	--help) usage_of "$0"; return ;;
@@ -92,8 +105,27 @@ main() {
 	*) die "unknown argument $1 (see --help)" ;;
 	esac
 	need_root
+	need_commands unshare chroot flock
 	root=$("$vm_dir/root.sh")
 	source=$("$vm_dir/ksrc.sh" --full)
+	version=$(awk '/^(VERSION|PATCHLEVEL|SUBLEVEL) = / { print $3 }' "$source/Makefile" | paste -sd.)
+
+	kernel=$(make_tree guestkernel "$({
+		printf '%s\n' "$version" "$kernel_script"
+		grep -E '^(# )?CONFIG_' "$guests_dir/kernel.config"
+	} | key_of)" "guest kernel $version, once (about 4 minutes)" "$kernel_script" "$root" "$source" vmlinux)
+	# The root's name is its key: a new busybox comes with a new root.
+	ramfs=$(make_tree guestramfs "$({
+		printf '%s\n' "${root##*/}" "$initramfs_script"
+		cat "$guests_dir/guest-init"
+	} | key_of)" "guest initramfs" "$initramfs_script" "$root" "$source" initramfs)
+
+	if [ -n "$into" ]; then
+		mkdir -p "$into"
+		install_file "$kernel/vmlinux" "$into"
+		install_file "$ramfs/initramfs" "$into"
+	fi
+	printf '%s\n' "$kernel/vmlinux" "$ramfs/initramfs"
 }
 
 main "$@"

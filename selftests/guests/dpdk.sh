@@ -12,6 +12,8 @@
 dpdk_vdev=''
 # One CPU: the forwarding thread sleeps between commands, and the other CPU is vhost's.
 dpdk_lcores=0@0,1@0
+# More arguments for EAL.
+dpdk_eal=()
 
 # testpmd starts with a prompt, so that forwarding starts and stops by command and start-up stays out of figures.
 dpdk_start() {
@@ -21,9 +23,11 @@ dpdk_start() {
 
 	vdev=virtio_user0,path=$path,queue_size=256${dpdk_vdev:+,$dpdk_vdev}
 	[ "$path" != /dev/vhost-net ] || vdev+=,iface=$name
-	spawn "$name" "$log" dpdk-testpmd --lcores "$dpdk_lcores" --no-pci --in-memory --no-telemetry -m 256 \
-		--single-file-segments --vdev="$vdev" ${dpdk_eal[@]+"${dpdk_eal[@]}"} -- \
-		-i --forward-mode="$mode" --no-mlockall "$@"
+	# Output by lines: a file would else get the answers to commands in blocks of 4 KiB. A small pool of buffers:
+	# several instances share the huge pages, and filling them takes time.
+	spawn "$name" "$log" stdbuf -oL dpdk-testpmd --lcores "$dpdk_lcores" --no-pci --in-memory --no-telemetry -m 64 \
+		--single-file-segments --vdev="$vdev" "${dpdk_eal[@]}" -- \
+		-i --forward-mode="$mode" --no-mlockall --total-num-mbufs=8192 "$@"
 	dpdk_log_has_or_gone() { grep -q "$2" "$VHB_RUN/$1/log" || gone "$1"; }
 	if ! poll_until "${dpdk_timeout:-60}" dpdk_log_has_or_gone "$name" '^testpmd> ' || gone "$name"; then
 		complain "testpmd '$name' on $path does not start" "$log"
@@ -55,4 +59,38 @@ dpdk_stop() {
 	end "$1" "${2:-INT}" 20 || status=$?
 	[ "$status" -eq 0 ] || [ "${2:-INT}" = KILL ] ||
 		complain "testpmd '$1' ended with status $status" "$VHB_RUN/$1/log"
+}
+
+# The port's frames go on, by testpmd's io forwarding, to a veth pair whose far end lives in a namespace of its own.
+dpdk_tcp_start() {
+	local name=$1 path=$2 address=$3 dir ns=vhb-c-$1 near=vn$1
+	dir=$(state "$1")
+
+	ip netns add "$ns"
+	lab_namespaces[$ns]=1
+	ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+	in_lab ip link add "$near" type veth peer name eth0 netns "$ns"
+	# The packet socket carries frames, not what offloads leave to be done: whole checksums, one segment each.
+	ip netns exec "$ns" ethtool -K eth0 tx off rx off tso off gso off gro off >/dev/null
+	in_lab ethtool -K "$near" tx off rx off tso off gso off gro off >/dev/null
+	ip netns exec "$ns" ip addr add "$address" dev eth0
+	ip netns exec "$ns" ip link set eth0 up
+	in_lab ip link set "$near" up
+	printf '%s\n' netns >"$dir/kind"
+	printf '%s\n' "$ns" >"$dir/netns"
+	printf '%s\n' "${address%/*}" >"$dir/ip"
+
+	dpdk_eal=(--vdev="net_af_packet0,iface=$near")
+	dpdk_start "$name" "$path" io || { dpdk_eal=(); return 1; }
+	dpdk_eal=()
+	dpdk_go "$name"
+}
+
+dpdk_tcp_stop() {
+	local status=0
+
+	dpdk_stop "$1" || status=$?
+	ip netns del "vhb-c-$1" 2>/dev/null || true
+	unset "lab_namespaces[vhb-c-$1]"
+	return "$status"
 }

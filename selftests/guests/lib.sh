@@ -44,7 +44,7 @@ poll_until() {
 
 	until "$@"; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1
-		sleep 0.1
+		sleep 0.25
 	done
 }
 

@@ -26,6 +26,10 @@
 #define POLL_MS 5
 #define LOG_BYTES_MAX 65536
 
+#define SIZE_SLACK_KIB 400
+#define FILES_SLACK 150
+#define SLAB_SLACK_KIB 4096
+
 #define VHOST_NET "/dev/vhost-net"
 
 static void pause_ms(unsigned int ms)
@@ -298,6 +302,25 @@ int broker_count_idle(const struct broker *broker, unsigned int idle_fds,
 		pause_ms(20 * POLL_MS);
 	}
 	return -ETIMEDOUT;
+}
+
+void broker_show_counts(const char *when, const struct broker_counts *counts)
+{
+	printf("# %s: %u descriptors, %u mappings, %u threads, VmSize %ld KiB, VmRSS %ld KiB, %ld files, slab %ld KiB\n",
+	       when, counts->fds, counts->maps, counts->tasks, counts->size_kib,
+	       counts->resident_kib, counts->files, counts->slab_kib);
+	fflush(stdout);
+}
+
+bool broker_is_flat(const struct broker_counts *before,
+		    const struct broker_counts *after)
+{
+	return after->fds == before->fds && after->maps == before->maps &&
+	       after->tasks == before->tasks && !after->vhost_tasks &&
+	       after->size_kib <= before->size_kib + SIZE_SLACK_KIB &&
+	       after->resident_kib <= before->resident_kib + SIZE_SLACK_KIB &&
+	       after->files <= before->files + FILES_SLACK &&
+	       after->slab_kib <= before->slab_kib + SLAB_SLACK_KIB;
 }
 
 bool vhost_net_is_there(void)

@@ -92,6 +92,19 @@ int broker_count(const struct broker *broker, struct broker_counts *counts_out);
 int broker_count_idle(const struct broker *broker, unsigned int idle_fds,
 		      struct broker_counts *counts_out);
 
+/** broker_show_counts() - print them as a TAP comment */
+void broker_show_counts(const char *when, const struct broker_counts *counts);
+
+/**
+ * broker_is_flat() - has nothing grown?
+ *
+ * Allows for what differs without a leak: the C library's heap and the page
+ * tables of a process that has run a while, the kernel's inexact count of open
+ * files, and its caches. A page or a file for each of 200 rounds is beyond that.
+ */
+bool broker_is_flat(const struct broker_counts *before,
+		    const struct broker_counts *after);
+
 /**
  * vhost_net_is_there() - can /dev/vhost-net be had?
  *

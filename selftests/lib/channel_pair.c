@@ -81,9 +81,9 @@ void close_fds(const int *fds, unsigned int count)
 
 /* Sends bytes with new descriptors, which this process does not keep open. */
 void send_with_fds(struct pair *pair, const void *bytes, size_t size,
-			  unsigned int fd_count)
+		   unsigned int fd_count)
 {
-	int fds[128];
+	int fds[128] = { 0 };
 
 	open_fds(fds, fd_count);
 	assert_int_equal(frontend_send_bytes(&pair->peer, bytes, size, fds,
@@ -93,7 +93,7 @@ void send_with_fds(struct pair *pair, const void *bytes, size_t size,
 
 /* A message whose payload counts up from 1 */
 struct bytes make_message(uint32_t request, uint32_t flags,
-				 uint32_t size_bytes)
+			  uint32_t size_bytes)
 {
 	struct vhb_wire_header header = { request, flags, size_bytes };
 	struct bytes bytes = { .size = HEADER_BYTES + size_bytes };
@@ -111,7 +111,7 @@ void send_bytes(struct pair *pair, const struct bytes *bytes)
 }
 
 void assert_received(const struct pair *pair, const struct bytes *bytes,
-			    unsigned int fd_count)
+		     unsigned int fd_count)
 {
 	const struct vhb_message *message = &pair->channel.message;
 	size_t payload_bytes = bytes->size - HEADER_BYTES;

@@ -69,7 +69,7 @@ int frontend_connect(struct frontend *frontend, const char *path,
 	frontend_adopt(frontend, -1, timeout_ms);
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
-	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	memcpy(address.sun_path, path, strlen(path));
 
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)

@@ -26,11 +26,11 @@
  * @fd: the socket, or -1
  * @timeout_ms: the longest wait for one reply, for room in the socket, and for
  *              a back-end to listen
- * @need_reply: ask for an acknowledgement of every message once REPLY_ACK is
+ * @need_reply: ask for an ack of every message once REPLY_ACK is
  *              negotiated (also of those that have a reply of their own, as
  *              Cloud Hypervisor does)
  * @acked_protocol_mask: what frontend_set_protocol_features() negotiated
- * @last_ack: the last acknowledgement
+ * @last_ack: value of the last one; 0 means success
  * @is_reply_empty: the last reply had no payload
  * @why: what was wrong when a function returned -EPROTO
  */
@@ -115,7 +115,7 @@ int frontend_ask(struct frontend *frontend, uint32_t request,
 /**
  * frontend_tell() - send a request without a reply of its own
  *
- * Waits for the acknowledgement when frontend->need_reply is set and REPLY_ACK
+ * Waits for the ack when frontend->need_reply is set and REPLY_ACK
  * was negotiated; otherwise a failure shows only later.
  */
 int frontend_tell(struct frontend *frontend, uint32_t request,

@@ -187,8 +187,10 @@ static int op_set_features(struct vhb_kdev *kdev, uint64_t mask)
 	if (mask & ~recorder->features_mask)
 		fault(recorder, "feature bits %#llx were not offered",
 		      (unsigned long long)(mask & ~recorder->features_mask));
-	if (recorder_count_running(recorder))
-		fault(recorder, "SET_FEATURES while a vring runs");
+	for (unsigned int i = 0; i < recorder->kdev.vring_count; i++)
+		if (recorder->vrings[i].is_running &&
+		    !recorder->vrings[i].is_stuck)
+			fault(recorder, "SET_FEATURES while vring %u runs", i);
 	return finish(recorder, ret, "SET_FEATURES %#llx",
 		      (unsigned long long)mask);
 }
@@ -239,6 +241,19 @@ static int op_set_mem_table(struct vhb_kdev *kdev,
 		      text);
 }
 
+/* Only a session that could not stop a vring may try. */
+static int must_be_stopped(struct recorder *recorder, unsigned int index,
+			   const char *name)
+{
+	const struct recorded_vring *vring = &recorder->vrings[index];
+
+	if (!vring->is_running)
+		return 0;
+	if (!vring->is_stuck)
+		fault(recorder, "%s while vring %u runs", name, index);
+	return -EBUSY;
+}
+
 static int op_set_vring_num(struct vhb_kdev *kdev, unsigned int index,
 			    uint32_t num)
 {
@@ -248,10 +263,8 @@ static int op_set_vring_num(struct vhb_kdev *kdev, unsigned int index,
 
 	if (!num || num > 32768 || num & (num - 1))
 		fault(recorder, "a vring of %u entries", num);
-	if (!ret && vring->is_running) {
-		fault(recorder, "SET_VRING_NUM while vring %u runs", index);
-		ret = -EBUSY;
-	}
+	if (!ret)
+		ret = must_be_stopped(recorder, index, "SET_VRING_NUM");
 	if (!ret)
 		vring->num = num;
 	return finish(recorder, ret, "SET_VRING_NUM %u %u", index, num);
@@ -266,10 +279,8 @@ static int op_set_vring_base(struct vhb_kdev *kdev, unsigned int index,
 
 	if (base > 0xffff)
 		fault(recorder, "a split vring's base of %u", base);
-	if (!ret && vring->is_running) {
-		fault(recorder, "SET_VRING_BASE while vring %u runs", index);
-		ret = -EBUSY;
-	}
+	if (!ret)
+		ret = must_be_stopped(recorder, index, "SET_VRING_BASE");
 	if (!ret)
 		vring->base = base;
 	return finish(recorder, ret, "SET_VRING_BASE %u %u", index, base);
@@ -365,6 +376,7 @@ static int op_stop_vring(struct vhb_kdev *kdev, unsigned int index,
 		vring->is_running = false;
 		*base_out = vring->base;
 	}
+	vring->is_stuck = ret;
 	return finish(recorder, ret, "STOP %u", index);
 }
 

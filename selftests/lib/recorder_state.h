@@ -22,6 +22,7 @@ struct recorder_label {
 
 struct recorded_vring {
 	bool is_running;
+	bool is_stuck;
 	uint32_t num;
 	uint32_t base;
 	bool has_addr;

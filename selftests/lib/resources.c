@@ -15,7 +15,7 @@
 #define WAIT_STEPS 200
 #define WAIT_STEP_US 10000
 /* Allocators and thread stacks */
-#define MAPS_MORE 64
+#define MAPS_MORE 256
 #define ADDRESS_MORE_MIB (16 * 1024)
 
 static unsigned int count_entries(const char *path)

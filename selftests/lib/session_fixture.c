@@ -24,6 +24,7 @@
 #define TIMEOUT_MS 10000
 
 enum command_kind {
+	COMMAND_NOTHING,
 	COMMAND_SERVE,
 	COMMAND_STOP,
 };
@@ -90,7 +91,7 @@ static void on_command(void *argument, unsigned int events)
 		abort();
 	if (command.kind == COMMAND_SERVE)
 		ret = serve(engine, &command);
-	else
+	else if (command.kind == COMMAND_STOP)
 		vhb_loop_stop(engine->loop);
 	if (vhb_loop_watch(engine->loop, engine->command_fds[0], POLLIN,
 			   on_command, engine, &engine->watch))
@@ -113,21 +114,6 @@ static void *engine_main(void *argument)
 	vhb_loop_unwatch(engine->loop, &engine->watch);
 	vhb_loop_destroy(engine->loop);
 	return NULL;
-}
-
-static struct fixture_engine *engine_create(struct vhb_kdev *kdev)
-{
-	struct fixture_engine *engine = calloc(1, sizeof(*engine));
-
-	assert_non_null(engine);
-	engine->kdev = kdev;
-	assert_int_equal(pipe2(engine->command_fds, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(engine->result_fds, O_CLOEXEC), 0);
-	engine->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
-	assert_true(engine->ended_fd >= 0);
-	assert_int_equal(pthread_create(&engine->thread, NULL, engine_main,
-					engine), 0);
-	return engine;
 }
 
 static void wait_readable(int fd, const char *what)
@@ -153,6 +139,24 @@ static void engine_command(struct fixture_engine *engine,
 	assert_int_equal(read(engine->result_fds[0], &ret, sizeof(ret)),
 			 sizeof(ret));
 	assert_int_equal(ret, 0);
+}
+
+static struct fixture_engine *engine_create(struct vhb_kdev *kdev)
+{
+	const struct command nothing = { .kind = COMMAND_NOTHING };
+	struct fixture_engine *engine = calloc(1, sizeof(*engine));
+
+	assert_non_null(engine);
+	engine->kdev = kdev;
+	assert_int_equal(pipe2(engine->command_fds, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(engine->result_fds, O_CLOEXEC), 0);
+	engine->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+	assert_true(engine->ended_fd >= 0);
+	assert_int_equal(pthread_create(&engine->thread, NULL, engine_main,
+					engine), 0);
+	/* Its ring is there when it answers. */
+	engine_command(engine, &nothing);
+	return engine;
 }
 
 static void engine_destroy(struct fixture_engine *engine)

@@ -85,6 +85,9 @@ function result(depth, line,	ok, name, outer, skip, inner_cases, inner_failures)
 	name = line
 	sub(/^(not )?ok [0-9]+ */, "", name)
 	sub(/^- */, "", name)
+	# cmocka has the name behind the directive.
+	if (name ~ /^# *SKIP /)
+		name = substr(name, index(name, "SKIP ") + 5) " # SKIP"
 	close_below(depth)
 	inner_cases = sum_below(cases, depth)
 	inner_failures = sum_below(failures, depth)
@@ -165,8 +168,8 @@ line ~ /^1\.\.[0-9]+/ {
 	if (plan[depth] == 0) {
 		skipped++
 		cases[depth]++
-		sub(/^1\.\.0 *(# *)?/, "", line)
-		note("SKIPPED", depth, "nothing to run " line)
+		sub(/^1\.\.0 *(# *)?(SKIP *)?/, "", line)
+		note("SKIPPED", depth, line ? line : "nothing to run")
 	}
 	next
 }

@@ -35,13 +35,42 @@
  * is touched and nothing has to be cleaned up.
  */
 
+/**
+ * struct fixture_test - what run_if_ready() runs
+ * @run: the test
+ *
+ * cmocka skips tests, not set-ups: a set-up says in @missing what it misses.
+ */
+struct fixture_test {
+	void (*run)(void **state);
+};
+
+static char missing[160];
+static int fds_before;
+
+static inline void run_if_ready(void **state)
+{
+	const struct fixture_test *test = *state;
+
+	if (*missing) {
+		print_message("# needs %s\n", missing);
+		skip();
+	}
+	test->run(state);
+}
+
+#define FIXTURE_TEST(name) {						\
+	#name, run_if_ready, setup, teardown,				\
+	&(struct fixture_test){ name }					\
+}
+
 /** enter_netns() - a fresh network namespace: 0 or -errno */
 static inline int enter_netns(void)
 {
 	return unshare(CLONE_NEWNET) ? -errno : 0;
 }
 
-/** count_entries() - entries of a directory in /proc, or -errno */
+/** count_entries() - entries of a directory, or -errno */
 static inline int count_entries(const char *path)
 {
 	struct dirent *entry;
@@ -62,6 +91,51 @@ static inline int count_entries(const char *path)
 static inline int count_fds(void)
 {
 	return count_entries("/proc/self/fd");
+}
+
+/** try_net_admin() - CAP_NET_ADMIN in force or not: 0 or -1 */
+static inline int try_net_admin(bool effective)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		return -1;
+	if (effective)
+		data[0].effective |= 1U << CAP_NET_ADMIN;
+	else
+		data[0].effective &= ~(1U << CAP_NET_ADMIN);
+	return syscall(SYS_capset, &header, data);
+}
+
+/** set_net_admin() - give up CAP_NET_ADMIN for a while, or take it back */
+static inline void set_net_admin(bool effective)
+{
+	assert_int_equal(try_net_admin(effective), 0);
+}
+
+/** begin_netns_test() - for set-ups: a fresh network namespace with taps */
+static inline int begin_netns_test(void)
+{
+	int ret;
+
+	/* A test that failed without it has not taken it back. */
+	try_net_admin(true);
+	ret = access("/dev/net/tun", R_OK | W_OK) ? -errno : enter_netns();
+	if (ret)
+		snprintf(missing, sizeof(missing),
+			 "/dev/net/tun and a network namespace of its own (root): %s",
+			 strerror(-ret));
+	fds_before = count_fds();
+	return 0;
+}
+
+/** end_netns_test() - for tear-downs: no descriptor was left open */
+static inline int end_netns_test(void)
+{
+	return count_fds() == fds_before ? 0 : -1;
 }
 
 /** is_open() - is this descriptor in use? */
@@ -88,7 +162,7 @@ static inline int make_queue(const char *name, unsigned int flags)
 	return fd;
 }
 
-/** make_persistent() - what 'ip tuntap add' does: 0 or -errno */
+/** make_persistent() - 'ip tuntap add' for this user: 0 or -errno */
 static inline int make_persistent(const char *name, unsigned int flags)
 {
 	int fd = make_queue(name, flags);
@@ -96,7 +170,8 @@ static inline int make_persistent(const char *name, unsigned int flags)
 
 	if (fd < 0)
 		return fd;
-	if (ioctl(fd, TUNSETPERSIST, 1))
+	/* 6.12 lets nobody but its owner use it without CAP_NET_ADMIN. */
+	if (ioctl(fd, TUNSETOWNER, geteuid()) || ioctl(fd, TUNSETPERSIST, 1))
 		ret = -errno;
 	close(fd);
 	return ret;
@@ -137,22 +212,6 @@ static inline int make_bridge(const char *name)
 	}
 	mnl_socket_close(socket);
 	return ret;
-}
-
-/** set_net_admin() - give up CAP_NET_ADMIN for a while, or take it back */
-static inline void set_net_admin(bool effective)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
-
-	assert_int_equal(syscall(SYS_capget, &header, data), 0);
-	if (effective)
-		data[0].effective |= 1U << CAP_NET_ADMIN;
-	else
-		data[0].effective &= ~(1U << CAP_NET_ADMIN);
-	assert_int_equal(syscall(SYS_capset, &header, data), 0);
 }
 
 /**
@@ -205,7 +264,7 @@ static inline int release_lines(struct caught_lines *lines)
 	catch_lines(&lines);						\
 	error_got = (call);						\
 	line_count = release_lines(&lines);				\
-	print_message("%s", lines.text);				\
+	print_message("# %s", lines.text);				\
 	assert_int_equal(error_got, error);				\
 	assert_int_equal(line_count, 1);				\
 	assert_non_null(strstr(lines.text, remedy));			\

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # initramfs.sh - write the VM's initramfs: busybox, guest/initramfs-init and the few modules needed to reach the root
 #
-# Usage: initramfs.sh ROOT MODULES OUTPUT
+# Usage: initramfs.sh ROOT MODULES OUTPUT [MODULE_FILE]...
 #   ROOT     the VM root (its static busybox is used)
 #   MODULES  the kernel's /lib/modules/RELEASE directory, or '' for a kernel that has everything built in
 #   OUTPUT   the file to write
+#   MODULE_FILE  further modules to insert
 #
 # Takes less than a second, so nothing is cached: run.sh makes one for each run.
 set -euo pipefail
@@ -41,8 +42,9 @@ main() {
 	case ${1:-} in
 	--help) usage_of "$0"; return ;;
 	esac
-	[ $# -eq 3 ] || die "three arguments are needed (see --help)"
+	[ $# -ge 3 ] || die "three arguments are needed (see --help)"
 	root=$1 modules=$2 output=$3
+	shift 3
 
 	tree=$(mktemp -d)
 	# shellcheck disable=SC2064
@@ -62,6 +64,10 @@ main() {
 			done < <(with_dependencies "$modules" "$name")
 		done
 	fi
+	for file; do
+		cp -- "$file" "$tree/modules/"
+		printf '%s\n' "${file##*/}" >>"$tree/modules/order"
+	done
 	[ "${VHB_SHARE_MODULES:-0}" = 0 ] || : >"$tree/has-modules"
 	(cd "$tree" && find . | cpio -o -H newc --quiet) >"$output"
 }

@@ -33,9 +33,21 @@ static void channel_may_be_closed_twice(void **state)
 {
 	struct pair *pair = *state;
 
-	vhb_channel_close(&pair->channel);
+	struct bytes bytes = make_message(5, 1, 72);
+	int fds[3];
+
+	send_with_fds(pair, bytes.data, bytes.size, 2);
+	assert_int_equal(vhb_channel_receive(&pair->channel), 1);
 	vhb_channel_close(&pair->channel);
 	assert_int_equal(pair->channel.fd, -1);
+
+	/* These take over the numbers that were closed */
+	open_fds(fds, 3);
+	vhb_channel_close(&pair->channel);
+	assert_int_not_equal(fcntl(fds[0], F_GETFD), -1);
+	assert_int_not_equal(fcntl(fds[1], F_GETFD), -1);
+	assert_int_not_equal(fcntl(fds[2], F_GETFD), -1);
+	close_fds(fds, 3);
 }
 
 static void nothing_sent_means_more_has_to_come(void **state)

@@ -114,7 +114,7 @@ static int check_with(const struct vhb_message *message,
 	else
 		assert_int_equal(text[0], '\0');
 	if (why)
-		strcpy(why, text);
+		memcpy(why, text, sizeof(text));
 	return ret;
 }
 

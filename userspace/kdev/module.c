@@ -74,6 +74,9 @@ static int insert_module(const char *name)
 		ret = kmod_module_probe_insert_module(module, 0, NULL, NULL,
 						      NULL, NULL);
 		kmod_module_unref(module);
+		/* Above zero: kept back by a rule of the administrator */
+		if (ret > 0)
+			ret = -EPERM;
 		if (ret)
 			break;
 	}
@@ -104,13 +107,13 @@ static void report_no_module(const char *path, const char *name, int error)
 
 	if (error == -ENOENT) {
 		uname(&kernel);
-		vhb_err("%s is missing and kernel %s has no module %s: install or boot a kernel that has it, or pass a ready descriptor with %s",
+		vhb_err("no driver for %s: kernel %s has no module %s: install or boot a kernel that has it, or pass a ready descriptor with %s",
 			path, kernel.release, name, option);
 	} else if (error == -EPERM || error == -EACCES) {
-		vhb_err("%s is missing and loading its module is not allowed: run 'modprobe %s' as root, or pass a ready descriptor with %s",
-			path, name, option);
+		vhb_err("no driver for %s: loading module %s is not allowed: run 'modprobe %s' as root, or pass a ready descriptor with %s",
+			path, name, name, option);
 	} else {
-		vhb_err("%s is missing and module %s does not load (%s): see the kernel's log, or pass a ready descriptor with %s",
+		vhb_err("no driver for %s: module %s does not load (%s): see the kernel's log, or pass a ready descriptor with %s",
 			path, name, strerrordesc_np(-error), option);
 	}
 }
@@ -123,7 +126,7 @@ static void report_no_node(const char *path, const char *name, int error)
 		vhb_err("%s may not be opened by this user: run as root or as a member of its group, or pass a ready descriptor with %s",
 			path, option);
 	else if (is_missing(error))
-		vhb_err("%s is missing although module %s is loaded: make the node (is /dev a devtmpfs, is this a container without it?), or pass a ready descriptor with %s",
+		vhb_err("no %s although module %s is loaded: make the node (is /dev a devtmpfs, is this a container without it?), or pass a ready descriptor with %s",
 			path, name, option);
 	else
 		vhb_err("%s does not open (%s): try another path, or pass a ready descriptor with %s",

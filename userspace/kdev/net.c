@@ -188,7 +188,7 @@ static int start_vring(struct vhb_kdev *kdev, unsigned int index)
 	const unsigned int pair = pair_of(index);
 	int ret;
 
-	/* First: vhost refuses a detached queue, which polls as EPOLLERR. */
+	/* vhost would take a detached queue too, one that never gets a frame. */
 	ret = vhb_tap_attach(&net->tap, pair, true);
 	if (ret)
 		return ret;

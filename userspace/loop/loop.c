@@ -14,20 +14,25 @@
 /* More watches than a session can have: vrings, socket, signals, listener */
 #define SLOT_COUNT 256
 #define RING_ENTRY_COUNT 128
+/* Signals on their way, and how long: a full eventfd must not collect them */
+#define SIGNAL_COUNT_MAX 1024
+#define SIGNAL_TIMEOUT_S 1
 
 /**
  * enum event_type - what a completion is about
- * @EVENT_NONE: nobody waits for it (removal of a watch, signal sent)
+ * @EVENT_NONE: nobody waits for it (removal of a watch, end of a time limit)
  * @EVENT_WATCH: a watch in the slot named by the index
+ * @EVENT_SIGNAL: a signal was sent or given up
  */
 enum event_type {
 	EVENT_NONE,
 	EVENT_WATCH,
+	EVENT_SIGNAL,
 };
 
 /**
  * struct event_ref - the user_data of a submission
- * @index: slot
+ * @index: slot, or a signal's number
  * @generation: of the slot when it was submitted; never zero, so that no
  *              reference is zero as a whole. A slot that was freed and taken
  *              again has another one, which makes late completions harmless
@@ -56,10 +61,13 @@ struct slot {
 struct vhb_loop {
 	struct io_uring ring;
 	struct slot slots[SLOT_COUNT];
+	unsigned int signal_count;
+	uint32_t next_signal;
 	bool is_stopped;
 };
 
 static const uint64_t signal_one = 1;
+static struct __kernel_timespec signal_timeout = { .tv_sec = SIGNAL_TIMEOUT_S };
 
 int vhb_loop_create(struct vhb_loop **loop_out)
 {
@@ -177,22 +185,42 @@ void vhb_loop_unwatch(struct vhb_loop *loop, struct vhb_watch_ref *ref)
 
 void vhb_loop_signal(struct vhb_loop *loop, int fd)
 {
-	struct io_uring_sqe *sqe = take_sqe(loop);
+	union event_data data = { .ref.type = EVENT_SIGNAL };
+	struct io_uring_sqe *sqe, *limit;
 
+	if (loop->signal_count == SIGNAL_COUNT_MAX)
+		return;
+	/* A link does not reach from one submission into the next. */
+	if (io_uring_sq_space_left(&loop->ring) < 2 &&
+	    io_uring_submit(&loop->ring) < 0)
+		return;
+	sqe = io_uring_get_sqe(&loop->ring);
 	if (!sqe)
 		return;
 	io_uring_prep_write(sqe, fd, &signal_one, sizeof(signal_one), 0);
-	io_uring_sqe_set_data64(sqe, EVENT_NONE);
+	/* The kernel finds what a time limit belongs to by its user_data. */
+	data.ref.index = loop->next_signal++;
+	io_uring_sqe_set_data64(sqe, data.value);
+	limit = io_uring_get_sqe(&loop->ring);
+	if (limit) {
+		sqe->flags |= IOSQE_IO_LINK;
+		io_uring_prep_link_timeout(limit, &signal_timeout, 0);
+		io_uring_sqe_set_data64(limit, EVENT_NONE);
+	}
+	loop->signal_count++;
 	/* Shown to the kernel now, which takes its own reference to the file. */
 	io_uring_submit(&loop->ring);
 }
 
 static void handle_completion(struct vhb_loop *loop, uint64_t value, int result)
 {
+	const union event_data data = { .value = value };
 	struct slot *slot = find_slot(loop, value);
 	vhb_watch_fn function;
 	void *argument;
 
+	if (data.ref.type == EVENT_SIGNAL)
+		loop->signal_count--;
 	if (!slot)
 		return;
 

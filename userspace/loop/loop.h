@@ -82,7 +82,8 @@ void vhb_loop_unwatch(struct vhb_loop *loop, struct vhb_watch_ref *ref);
  * @fd: the eventfd; may be closed as soon as this returns
  *
  * A write(2) would block while the counter is full, and who owns the counter
- * may have filled it on purpose; the ring does it for us instead.
+ * may have filled it on purpose; the ring does it for us instead, and gives up
+ * after a second.
  */
 void vhb_loop_signal(struct vhb_loop *loop, int fd);
 

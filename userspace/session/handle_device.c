@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "lib/bits.h"
-#include "lib/log.h"
 #include "session/handlers.h"
 
 /* VIRTIO 1.2, 2.1: device status */
@@ -162,9 +161,9 @@ size_t vhb_reply_config(struct vhb_session *session,
 	ret = kdev->ops->get_config(kdev, asked->offset_bytes,
 				    asked->size_bytes, reply->config.data);
 	if (ret) {
-		vhb_warn("GET_CONFIG: %u bytes at %u are not in the configuration space: answered with nothing",
-			 asked->size_bytes, asked->offset_bytes);
-		/* "zero length of payload to indicate an error" */
+		vhb_refuse(session, ret,
+			   "%u bytes at %u are not in the configuration space: answered with nothing",
+			   asked->size_bytes, asked->offset_bytes);
 		return 0;
 	}
 	return VHB_WIRE_CONFIG_HEADER_BYTES + asked->size_bytes;

@@ -18,13 +18,15 @@ static struct vhb_vring_want *vring_of(struct vhb_want *want,
 }
 
 /*
- * A started vring that is set up anew was stopped without GET_VRING_BASE (UML
+ * A vring that runs and is set up anew was stopped without GET_VRING_BASE (UML
  * when the driver is bound again). It starts again with its next kick
  * descriptor, like any other.
  */
-static void stop_implicitly(struct vhb_vring_want *vring)
+static void stop_implicitly(const struct vhb_session *session,
+			    struct vhb_want *want, unsigned int index)
 {
-	vring->kick_fd = -1;
+	if (session->have.vrings[index].is_running)
+		want->vrings[index].kick_fd = -1;
 }
 
 /* Early, when it can be told already: a better moment for an error */
@@ -59,7 +61,7 @@ int vhb_edit_vring_num(struct vhb_session *session, struct vhb_want *want,
 		return vhb_refuse(session, -EINVAL,
 				  "%u entries: must be a power of two up to %u",
 				  num, VRING_NUM_MAX);
-	stop_implicitly(vring);
+	stop_implicitly(session, want, message->payload.vring_state.index);
 	vring->num = num;
 	return 0;
 }
@@ -89,7 +91,7 @@ int vhb_edit_vring_base(struct vhb_session *session, struct vhb_want *want,
 		return vhb_refuse(session, -EINVAL,
 				  "base %#x is no index of a split virtqueue",
 				  base);
-	stop_implicitly(vring);
+	stop_implicitly(session, want, message->payload.vring_state.index);
 	vring->base = base;
 	vring->base_is_new = true;
 	return 0;

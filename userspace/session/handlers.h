@@ -16,7 +16,8 @@
  * a reply of their own; it runs when the kernel has followed.
  *
  * Edits return 0 or what vhb_refuse() returned. Replies return the length of
- * the payload they filled in, in bytes.
+ * the payload they filled in, in bytes; 0 after vhb_refuse(), where the
+ * specification has an empty reply for an error.
  */
 
 int vhb_edit_features(struct vhb_session *session, struct vhb_want *want,

@@ -164,13 +164,15 @@ static int program_device(struct vhb_session *session,
 	}
 
 	if (want->map && have->map != want->map) {
+		/* As above. session->want keeps what was there before mapped. */
+		vhb_memory_map_put(have->map);
+		have->map = NULL;
 		ret = kdev->ops->set_mem_table(kdev,
 					       vhb_memory_map_table(want->map));
 		if (ret)
 			return vhb_refuse(session, ret,
 					  "VHOST_SET_MEM_TABLE: %s",
 					  strerrordesc_np(-ret));
-		vhb_memory_map_put(have->map);
 		have->map = vhb_memory_map_get(want->map);
 	}
 	return 0;

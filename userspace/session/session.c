@@ -119,8 +119,11 @@ static int edit_and_program(struct vhb_session *session,
 		ret = vhb_program(session, &want);
 		if (ret) {
 			memcpy(why, session->why, sizeof(why));
-			if (vhb_program(session, &session->want))
+			if (vhb_program(session, &session->want)) {
+				/* The kernel lets go before we unmap and close. */
+				vhb_program_nothing(session);
 				ret = -ENOTRECOVERABLE;
+			}
 			memcpy(session->why, why, sizeof(why));
 		}
 	}
@@ -158,6 +161,18 @@ static int handle(struct vhb_session *session, struct vhb_message *message)
 	return handler->edit ? edit_and_program(session, handler, message) : 0;
 }
 
+static void log_refusal(struct vhb_session *session,
+			const struct vhb_message *message, bool is_over)
+{
+	if (++session->refusal_count > REFUSALS_LOGGED && !is_over)
+		return;
+	vhb_warn("refused %s: %s%s",
+		 vhb_message_name(message->header.request), session->why,
+		 is_over ? "; connection closed" : "");
+	if (session->refusal_count == REFUSALS_LOGGED && !is_over)
+		vhb_warn("further refusals of this front-end are not logged");
+}
+
 static int answer(struct vhb_session *session, struct vhb_message *message,
 		  int result)
 {
@@ -175,6 +190,9 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 		size_bytes = handlers[message->header.request].reply(session,
 								     message,
 								     &reply);
+		/* "zero length of payload to indicate an error" */
+		if (!size_bytes)
+			log_refusal(session, message, false);
 		return vhb_channel_reply(&session->channel, &reply, size_bytes);
 	}
 
@@ -188,18 +206,6 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 					 sizeof(reply.u64));
 	}
 	return result;
-}
-
-static void log_refusal(struct vhb_session *session,
-			const struct vhb_message *message, bool is_over)
-{
-	if (++session->refusal_count > REFUSALS_LOGGED && !is_over)
-		return;
-	vhb_warn("refused %s: %s%s",
-		 vhb_message_name(message->header.request), session->why,
-		 is_over ? "; connection closed" : "");
-	if (session->refusal_count == REFUSALS_LOGGED && !is_over)
-		vhb_warn("further refusals of this front-end are not logged");
 }
 
 /* Returns 0 to go on, -EAGAIN when the reply waits for room, else the end */

@@ -1,0 +1,130 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Helpers of the shell tests here; sourced, from this directory. Offers:
+#   $broker, $pinger                   the programs
+#   $work                              a directory that vanishes at the end, together with every broker
+#   need_vhost_net, need_program       end with "skip" when something is missing
+#   enter_netns SCRIPT ARG...          run the script again in a network namespace of its own
+#   start_broker NAME OPTION...        on $work/NAME.sock, ready; its number is in ${pids[NAME]}, its words in $work/NAME.err
+#   stop_broker NAME                   SIGTERM; fails unless it ends within two seconds with status 0
+#   wait_for WHAT COMMAND...           until the command succeeds, ten seconds at most
+#   run_cases FUNCTION...              KTAP; a case fails when any command in it does
+declare -A pids=()
+work=
+
+: "${VHB_BUILD:=$(cd ../.. && pwd)/build/vm}"
+broker=${VHB_BROKER:-$VHB_BUILD/vhost-bridge}
+# kselftest builds programs beside the tests when it is run from a kernel tree.
+pinger=./pinger
+[ -x "$pinger" ] || pinger=$VHB_BUILD/selftests/net/pinger
+
+skip_all() {
+	printf 'KTAP version 1\n1..0 # SKIP %s\n' "$*"
+	exit 4
+}
+
+need_vhost_net() {
+	[ -e /dev/vhost-net ] || modprobe -q vhost_net || true
+	{ : <>/dev/vhost-net; } 2>/dev/null || skip_all "/dev/vhost-net cannot be opened"
+	need_program "$broker" "make"
+}
+
+need_program() {
+	[ -x "$1" ] || skip_all "$1 is missing ($2)"
+}
+
+# The rest of the script runs with a link-local world of its own and a work directory.
+enter_netns() {
+	if [ -z "${VHB_NETNS:-}" ]; then
+		exec env VHB_NETNS=1 unshare --net --mount -- "$@"
+	fi
+	echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null || true
+	work=$(mktemp -d /tmp/vhb-net.XXXXXX)
+	trap clean_up EXIT
+}
+
+# Called by the trap only.
+# shellcheck disable=SC2317
+clean_up() {
+	local pid
+
+	for pid in "${pids[@]}" $(jobs -p); do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+	rm -rf -- "$work"
+}
+
+wait_for() {
+	local what=$1 tries
+	shift
+
+	for ((tries = 0; tries < 200; tries++)); do
+		if "$@" >/dev/null 2>&1; then
+			return 0
+		fi
+		sleep 0.05
+	done
+	printf '# timeout: %s\n' "$what"
+	return 1
+}
+
+start_broker() {
+	local name=$1
+	shift
+
+	"$broker" net --socket-path="$work/$name.sock" "$@" 2>"$work/$name.err" </dev/null &
+	pids[$name]=$!
+	wait_for "broker $name" grep -q '^ready$' "$work/$name.err"
+}
+
+# has_ended PID: also as a zombie
+has_ended() {
+	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
+}
+
+# end_broker NAME SIGNAL: leaves the exit status in $ended
+end_broker() {
+	local pid=${pids[$1]} tries
+
+	kill "-$2" "$pid"
+	for ((tries = 0; tries < 40; tries++)); do
+		! has_ended "$pid" || break
+		sleep 0.05
+	done
+	if ! has_ended "$pid"; then
+		printf '# broker %s does not end\n' "$1"
+		kill -KILL "$pid"
+	fi
+	ended=0
+	wait "$pid" || ended=$?
+	unset "pids[$1]"
+}
+
+stop_broker() {
+	end_broker "$1" TERM
+	[ "$ended" -eq 0 ]
+}
+
+# A plain call, so that errexit holds inside; the case reports through the trap of its subshell, except for the pids.
+run_cases() {
+	local name number=0 failed=0 status
+
+	printf 'KTAP version 1\n1..%d\n' $#
+	for name in "$@"; do
+		number=$((number + 1))
+		status=0
+		set +e
+		trap - ERR
+		run_case "$name"
+		status=$?
+		set -e
+		if [ "$status" -eq 0 ]; then
+			printf 'ok %d %s\n' "$number" "$name"
+		else
+			failed=1
+			sed 's/^/# /' "$work"/*.err 2>/dev/null || true
+			printf 'not ok %d %s\n' "$number" "$name"
+		fi
+	done
+	return "$failed"
+}
