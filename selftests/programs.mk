@@ -2,7 +2,8 @@
 #
 # The C test programs (cmocka): one for each selftests/FOLDER/*_test.c, linked
 # with everything of userspace/ but main.c and with the helpers in
-# selftests/lib. They become O/selftests/FOLDER/NAME_test.
+# selftests/lib. They become O/selftests/FOLDER/NAME_test. Other .c files there,
+# but for those in lib, become programs too, which tests in shell call.
 #
 # A program that needs linker flags of its own says so in its folder's
 # program.mk:  ldflags_net/tap_test := -Wl,--wrap=ioctl
@@ -21,23 +22,28 @@ vhb_cppflags += -I$(tree)/selftests
 test_folders := lib wire session loop options net
 test_sources := $(sort $(wildcard $(foreach d,$(test_folders), \
 	$(tree)/selftests/$(d)/*_test.c)))
+tool_sources := $(filter-out %_test.c,$(wildcard $(foreach d, \
+	$(filter-out lib,$(test_folders)),$(tree)/selftests/$(d)/*.c)))
 helper_sources := $(filter-out %_test.c,$(wildcard $(tree)/selftests/lib/*.c))
 
 programs_dir ?= $(out)/selftests
 test_programs := $(test_sources:$(tree)/selftests/%.c=$(programs_dir)/%)
-test_objects := $(test_sources:$(tree)/%.c=$(out)/obj/%.o)
+tool_programs := $(tool_sources:$(tree)/selftests/%.c=$(programs_dir)/%)
+test_objects := $(patsubst $(tree)/%.c,$(out)/obj/%.o,$(test_sources) $(tool_sources))
 helper_objects := $(helper_sources:$(tree)/%.c=$(out)/obj/%.o)
 helper_archive := $(out)/obj/libselftests.a
 
-# These need /dev/vhost-net and run as kselftests only, in the VM as a rule.
-needs_vhost := net/churn_test net/kdev_net_test net/lifecycle_test \
-	net/offload_test net/traffic_test
+# What uses these needs /dev/vhost-net and runs as kselftest only, in the VM as
+# a rule.
+vhost_headers := lib/broker.h lib/net_bench.h net/kdev_guest.h
+needs_vhost := $(patsubst $(tree)/selftests/%.c,%,$(shell grep -lF \
+	$(foreach h,$(vhost_headers),-e 'include "$(h)"') $(test_sources)))
 
 -include $(wildcard $(tree)/selftests/*/program.mk)
 
 # Some of them start the real broker.
 .PHONY: programs list
-programs: $(test_programs) $(out)/vhost-bridge
+programs: $(test_programs) $(tool_programs) $(out)/vhost-bridge
 
 # For scripts: the programs that need no vhost, relative to O/selftests, whether
 # built or not.

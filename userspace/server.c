@@ -151,6 +151,8 @@ static int adopt_fd(struct vhb_server *server)
 	if (ret) {
 		vhb_err("--fd=%d: %s; give it a connected or listening UNIX stream socket",
 			fd, strerrordesc_np(-ret));
+		if (ret != -EBADF)
+			close(fd);
 		return ret;
 	}
 	if (kind == VHB_SOCKET_LISTENING) {

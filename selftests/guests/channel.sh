@@ -20,9 +20,9 @@ channel_make() {
 }
 
 # channel_read NAME ID SECONDS: copy what the guest says to stdout up to the marker of ID, whose status it returns.
-# The newline before the marker is the guest's own and is not copied.
+# A line's newline is printed with the next line: the one before the marker is guest-init's, not the command's.
 channel_read() {
-	local dir=$VHB_RUN/$1 id=$2 deadline=$((SECONDS + $3)) line part='' held='' holding=0 fd left
+	local dir=$VHB_RUN/$1 id=$2 deadline=$((SECONDS + $3)) line part='' newline='' fd left
 
 	exec {fd}<>"$dir/cmd.out"
 	while left=$((deadline - SECONDS)); [ "$left" -gt 0 ] && alive "$1"; do
@@ -35,13 +35,11 @@ channel_read() {
 		line=$part$line
 		part=''
 		if [[ $line == "%vhb $id "* ]]; then
-			[ "$holding" = 0 ] || printf '%s' "$held"
 			exec {fd}>&-
 			return "$((${line##* }))"
 		fi
-		[ "$holding" = 0 ] || printf '%s\n' "$held"
-		held=$line
-		holding=1
+		printf '%s%s' "$newline" "$line"
+		newline=$'\n'
 	done
 	exec {fd}>&-
 	if alive "$1"; then

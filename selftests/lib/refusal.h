@@ -40,7 +40,7 @@ void refusal_begin(struct session_fixture *fixture);
  * @fixture: after refusal_begin(), and again as after it on return
  * @bad: the message
  *
- * Once asking for a reply: the acknowledgement is not zero, the kernel device
+ * Once asking for a reply: the acknowledgment is not zero, the kernel device
  * was told nothing (but bad->calls), vring 0 still runs, the session answers.
  * A request with a reply of its own closes the connection instead. Then without
  * asking: the connection closes. Each time the process holds as much as before.

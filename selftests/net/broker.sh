@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Helpers of the shell tests here; sourced, from this directory. Offers:
 #   $broker, $pinger                   the programs
-#   $work                              a directory that vanishes at the end, together with every broker
+#   $work                              an empty directory for each case
 #   need_vhost_net, need_program       end with "skip" when something is missing
-#   enter_netns SCRIPT ARG...          run the script again in a network namespace of its own
+#   enter_netns                        run the script again in a network namespace of its own
 #   start_broker NAME OPTION...        on $work/NAME.sock, ready; its number is in ${pids[NAME]}, its words in $work/NAME.err
 #   stop_broker NAME                   SIGTERM; fails unless it ends within two seconds with status 0
+#   end_broker NAME SIGNAL             the same with any signal; the exit status is left in $ended
 #   wait_for WHAT COMMAND...           until the command succeeds, ten seconds at most
+#   fails COMMAND...                   succeeds if the command does not
 #   run_cases FUNCTION...              KTAP; a case fails when any command in it does
 declare -A pids=()
 work=
@@ -36,22 +38,30 @@ need_program() {
 # The rest of the script runs with a link-local world of its own and a work directory.
 enter_netns() {
 	if [ -z "${VHB_NETNS:-}" ]; then
-		exec env VHB_NETNS=1 unshare --net --mount -- "$@"
+		exec env VHB_NETNS=1 unshare --net --mount -- "./${0##*/}"
 	fi
 	echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null || true
 	work=$(mktemp -d /tmp/vhb-net.XXXXXX)
-	trap clean_up EXIT
+	trap 'rm -rf -- "$work"' EXIT
 }
 
-# Called by the trap only.
+# Called by a trap only.
 # shellcheck disable=SC2317
-clean_up() {
+kill_all() {
 	local pid
 
-	for pid in "${pids[@]}" $(jobs -p); do
+	for pid in $(jobs -p); do
 		kill -KILL "$pid" 2>/dev/null || true
 	done
-	rm -rf -- "$work"
+	wait
+}
+
+# "! command" would not end a case: errexit looks away.
+fails() {
+	if "$@"; then
+		printf '"%s" should have failed\n' "$*"
+		return 1
+	fi
 }
 
 wait_for() {
@@ -64,7 +74,7 @@ wait_for() {
 		fi
 		sleep 0.05
 	done
-	printf '# timeout: %s\n' "$what"
+	printf 'timeout: %s\n' "$what"
 	return 1
 }
 
@@ -74,7 +84,17 @@ start_broker() {
 
 	"$broker" net --socket-path="$work/$name.sock" "$@" 2>"$work/$name.err" </dev/null &
 	pids[$name]=$!
-	wait_for "broker $name" grep -q '^ready$' "$work/$name.err"
+	wait_ready "$name"
+}
+
+# wait_ready NAME: until it says so; fails at once when it has ended
+wait_ready() {
+	wait_for "broker $1" ready_or_ended "$work/$1.err" "${pids[$1]}"
+	grep -q '^ready$' "$work/$1.err"
+}
+
+ready_or_ended() {
+	grep -q '^ready$' "$1" || has_ended "$2"
 }
 
 # has_ended PID: also as a zombie
@@ -82,7 +102,6 @@ has_ended() {
 	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
 }
 
-# end_broker NAME SIGNAL: leaves the exit status in $ended
 end_broker() {
 	local pid=${pids[$1]} tries
 
@@ -92,7 +111,7 @@ end_broker() {
 		sleep 0.05
 	done
 	if ! has_ended "$pid"; then
-		printf '# broker %s does not end\n' "$1"
+		printf 'broker %s does not end\n' "$1"
 		kill -KILL "$pid"
 	fi
 	ended=0
@@ -105,24 +124,28 @@ stop_broker() {
 	[ "$ended" -eq 0 ]
 }
 
-# A plain call, so that errexit holds inside; the case reports through the trap of its subshell, except for the pids.
+# Each case is a subshell with errexit on and brokers of its own; what it says is shown if it fails.
 run_cases() {
 	local name number=0 failed=0 status
 
 	printf 'KTAP version 1\n1..%d\n' $#
 	for name in "$@"; do
 		number=$((number + 1))
-		status=0
+		rm -rf -- "${work:?}"/*
 		set +e
-		trap - ERR
-		run_case "$name"
+		(
+			set -eE
+			trap 'printf "line %d: %s\n" "$LINENO" "$BASH_COMMAND"' ERR
+			trap kill_all EXIT
+			"$name"
+		) >"$work/case.out" 2>&1
 		status=$?
 		set -e
 		if [ "$status" -eq 0 ]; then
 			printf 'ok %d %s\n' "$number" "$name"
 		else
 			failed=1
-			sed 's/^/# /' "$work"/*.err 2>/dev/null || true
+			sed -s 's/^/# /' "$work"/case.out "$work"/*.err 2>/dev/null || true
 			printf 'not ok %d %s\n' "$number" "$name"
 		fi
 	done

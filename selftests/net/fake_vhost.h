@@ -2,6 +2,14 @@
 #ifndef SELFTESTS_NET_FAKE_VHOST_H
 #define SELFTESTS_NET_FAKE_VHOST_H
 
+/**
+ * DOC: a made-up vhost-net
+ *
+ * Ioctls of vhost end in this file (link with --wrap=ioctl), so that its errors
+ * can be chosen. Taps, bridges and links are the kernel's, in a network
+ * namespace of each test's own.
+ */
+
 #include "net/net_fixture.h"
 
 #include <linux/vhost.h>
@@ -61,8 +69,8 @@ static inline bool is_attached(int fd)
 	return !(request.ifr_flags & IFF_DETACH_QUEUE);
 }
 
-static inline int fake_vring_ioctl(struct fake_vhost *vhost, unsigned long request,
-			    void *argument)
+static inline int fake_vring_ioctl(struct fake_vhost *vhost,
+				   unsigned long request, void *argument)
 {
 	struct vhost_vring_state *number = argument;
 	struct vhost_vring_file *file = argument;
@@ -108,7 +116,7 @@ static inline int fake_vring_ioctl(struct fake_vhost *vhost, unsigned long reque
 }
 
 static inline int fake_ioctl(struct fake_vhost *vhost, unsigned long request,
-		      void *argument)
+			     void *argument)
 {
 	if (!vhost->is_vhost)
 		return -ENOTTY;
@@ -157,7 +165,8 @@ int __wrap_ioctl(int fd, unsigned long request, void *argument)
 	return -1;
 }
 
-static inline void fail_next(unsigned long request, unsigned int after, int error)
+static inline void fail_next(unsigned long request, unsigned int after,
+			     int error)
 {
 	fail_request = request;
 	fail_after = after;
@@ -210,12 +219,14 @@ static inline struct vhb_kdev *make_net(unsigned int pairs)
 	return kdev;
 }
 
-static inline struct fake_vhost *vhost_of(struct vhb_kdev *kdev, unsigned int pair)
+static inline struct fake_vhost *vhost_of(struct vhb_kdev *kdev,
+					  unsigned int pair)
 {
 	return &vhosts[vhb_net_of(kdev)->vhost_fds[pair]];
 }
 
-static inline bool is_queue_attached(struct vhb_kdev *kdev, unsigned int pair)
+static inline bool is_queue_attached(struct vhb_kdev *kdev,
+				     unsigned int pair)
 {
 	return is_attached(vhb_net_of(kdev)->tap.fds[pair]);
 }

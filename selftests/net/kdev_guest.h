@@ -2,6 +2,13 @@
 #ifndef SELFTESTS_NET_KDEV_GUEST_H
 #define SELFTESTS_NET_KDEV_GUEST_H
 
+/**
+ * DOC: a guest without a VMM
+ *
+ * Drives a net device on the real vhost-net as the session does, with rings in
+ * the test's own memory, and has the host's end of the tap at hand.
+ */
+
 #include "net/net_fixture.h"
 
 #include <ctype.h>
@@ -161,25 +168,24 @@ static inline struct vhb_kdev *make_net(unsigned int pairs)
 
 static inline void set_memory(struct guest *guest)
 {
-	struct {
+	union {
 		struct vhost_memory head;
-		struct vhost_memory_region region;
-	} table = {
-		.head.nregions = 1,
-		.region = {
-			.guest_phys_addr = GUEST_GPA,
-			.memory_size = GUEST_MIB << 20,
-			.userspace_addr = (uintptr_t)guest->memory.base,
-		},
-	};
+		uint8_t bytes[sizeof(struct vhost_memory) +
+			      sizeof(struct vhost_memory_region)];
+	} table = { .head.nregions = 1 };
 
+	table.head.regions[0] = (struct vhost_memory_region){
+		.guest_phys_addr = GUEST_GPA,
+		.memory_size = GUEST_MIB << 20,
+		.userspace_addr = (uintptr_t)guest->memory.base,
+	};
 	assert_int_equal(guest->kdev->ops->set_mem_table(guest->kdev,
 							 &table.head), 0);
 }
 
 /* Everything up to the vrings */
 static inline void begin(struct guest *guest, struct vhb_kdev *kdev,
-		  uint64_t acked_mask)
+			 uint64_t acked_mask)
 {
 	memset(guest, 0, sizeof(*guest));
 	guest->kdev = kdev;
@@ -205,7 +211,8 @@ static inline void end(struct guest *guest)
 	guest_memory_destroy(&guest->memory);
 }
 
-static inline struct guest_ring *add_ring(struct guest *guest, unsigned int index)
+static inline struct guest_ring *add_ring(struct guest *guest,
+					  unsigned int index)
 {
 	assert_int_equal(guest_ring_init(&guest->rings[index], &guest->memory,
 					 index * RING_STRIDE, RING_ENTRIES), 0);
@@ -213,7 +220,8 @@ static inline struct guest_ring *add_ring(struct guest *guest, unsigned int inde
 	return &guest->rings[index];
 }
 
-static inline void program(struct guest *guest, unsigned int index, uint32_t base)
+static inline void program(struct guest *guest, unsigned int index,
+			   uint32_t base)
 {
 	const struct vhb_kdev_ops *ops = guest->kdev->ops;
 	struct vhb_kdev *kdev = guest->kdev;
@@ -232,7 +240,8 @@ static inline void program(struct guest *guest, unsigned int index, uint32_t bas
 	assert_int_equal(ops->set_vring_call(kdev, index, ring->call_fd), 0);
 }
 
-static inline void start(struct guest *guest, unsigned int index, uint32_t base)
+static inline void start(struct guest *guest, unsigned int index,
+			 uint32_t base)
 {
 	program(guest, index, base);
 	assert_int_equal(guest->kdev->ops->start_vring(guest->kdev, index), 0);
@@ -274,8 +283,8 @@ static inline int open_host_end(const char *name)
 }
 
 /* The guest sends a frame, the host receives it. */
-static inline void transmit(struct guest *guest, unsigned int index, int host_fd,
-		     uint8_t mark)
+static inline void transmit(struct guest *guest, unsigned int index,
+			    int host_fd, uint8_t mark)
 {
 	struct guest_ring *ring = &guest->rings[index];
 	struct guest_buffer buffer = {
@@ -299,7 +308,7 @@ static inline void transmit(struct guest *guest, unsigned int index, int host_fd
 }
 
 static inline void post_receive_buffer(struct guest *guest, unsigned int index,
-				unsigned int slot)
+				       unsigned int slot)
 {
 	struct guest_buffer buffer = {
 		.gpa = buffer_gpa(index, slot),
@@ -314,8 +323,8 @@ static inline void post_receive_buffer(struct guest *guest, unsigned int index,
  * The host sends a frame, the guest receives it. There may be others before it:
  * IPv6 greets every new link.
  */
-static inline void receive(struct guest *guest, unsigned int index, int host_fd,
-		    uint8_t mark)
+static inline void receive(struct guest *guest, unsigned int index,
+			   int host_fd, uint8_t mark)
 {
 	struct guest_ring *ring = &guest->rings[index];
 	uint8_t frame[FRAME_LENGTH];

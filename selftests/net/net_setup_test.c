@@ -99,7 +99,7 @@ static unsigned int link_mtu(const char *name)
 static void test_mtu(void **state)
 {
 	struct vhb_kdev *kdev = make_net(1);
-	int same, larger, smaller;
+	int same, larger, smaller, refused;
 
 	(void)state;
 	assert_int_equal(told_mtu(kdev), 1500);
@@ -107,24 +107,23 @@ static void test_mtu(void **state)
 	assert_int_equal(told_mtu(kdev), 1400);
 	assert_int_equal(link_mtu("vhb0"), 1400);
 	assert_int_equal(kdev->ops->set_mtu(kdev, 68), 0);
-	assert_fails(kdev->ops->set_mtu(kdev, 67), -EINVAL, "MTU 67");
-	assert_fails(kdev->ops->set_mtu(kdev, 65536), -EINVAL, "MTU 65536");
+	assert_int_equal(kdev->ops->set_mtu(kdev, 67), -EINVAL);
+	assert_int_equal(kdev->ops->set_mtu(kdev, 65536), -EINVAL);
 	/* More than an Ethernet frame of a tap */
-	assert_fails(kdev->ops->set_mtu(kdev, 65535), -EINVAL, "MTU 65535");
-	assert_fails(kdev->ops->set_mtu(kdev, 1ULL << 32 | 1500), -EINVAL,
-		     "not between");
+	assert_int_equal(kdev->ops->set_mtu(kdev, 65535), -EINVAL);
+	assert_int_equal(kdev->ops->set_mtu(kdev, 1ULL << 32 | 1500), -EINVAL);
 	assert_int_equal(link_mtu("vhb0"), 68);
 
 	assert_int_equal(kdev->ops->set_mtu(kdev, 1500), 0);
 	set_net_admin(false);
 	same = kdev->ops->set_mtu(kdev, 1500);
 	smaller = kdev->ops->set_mtu(kdev, 1300);
-	assert_fails(kdev->ops->set_mtu(kdev, 9000), -EPERM,
-		     "ip link set vhb0 mtu 9000");
+	refused = kdev->ops->set_mtu(kdev, 9000);
 	larger = told_mtu(kdev);
 	set_net_admin(true);
 	assert_int_equal(same, 0);
 	assert_int_equal(smaller, 0);
+	assert_int_equal(refused, -EPERM);
 	assert_int_equal(larger, 1300);
 	assert_int_equal(link_mtu("vhb0"), 1500);
 	kdev->ops->destroy(kdev);
@@ -232,7 +231,7 @@ static void test_tap_of_another_netns(void **state)
 	/* Its MTU is not known. */
 	assert_false(vhb_has_bit(kdev->ops->features(kdev), VIRTIO_NET_F_MTU));
 	assert_true(kdev->ops->protocol_features(kdev) == 0);
-	assert_fails(kdev->ops->set_mtu(kdev, 1500), -ENODEV, "not in this");
+	assert_int_equal(kdev->ops->set_mtu(kdev, 1500), -ENODEV);
 	prepare(kdev);
 	assert_int_equal(kdev->ops->start_vring(kdev, 1), 0);
 	kdev->ops->destroy(kdev);

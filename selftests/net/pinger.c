@@ -28,7 +28,7 @@
 
 #define NETWORK 0x0a090800u
 #define ECHO_PORT 7
-#define REPLY_MS 5000
+#define REPLY_MS 2000
 
 /** struct station - who we are */
 struct station {

@@ -58,9 +58,8 @@ static const struct specimen specimens[] = {
 	{ VHB_GET_STATUS, 0, 0, 0, false },
 };
 
-#define for_each_specimen(specimen) \
-	for (specimen = specimens; \
-	     specimen < specimens + VHB_ARRAY_COUNT(specimens); specimen++)
+static const struct specimen * const specimens_end =
+	specimens + VHB_ARRAY_COUNT(specimens);
 
 /* Nothing wrong with it, so that what a test makes wrong is all there is. */
 static void fill(const struct session_fixture *fixture,
@@ -140,7 +139,7 @@ static void a_payload_one_byte_short_is_refused(void **state)
 	const struct specimen *specimen;
 
 	refusal_begin(fixture);
-	for_each_specimen(specimen)
+	for (specimen = specimens; specimen < specimens_end; specimen++)
 		if (specimen->size_bytes)
 			refuse_specimen(fixture, specimen,
 					specimen->size_bytes - 1,
@@ -153,7 +152,7 @@ static void a_message_without_its_payload_is_refused(void **state)
 	const struct specimen *specimen;
 
 	refusal_begin(fixture);
-	for_each_specimen(specimen)
+	for (specimen = specimens; specimen < specimens_end; specimen++)
 		if (specimen->size_bytes)
 			refuse_specimen(fixture, specimen, 0,
 					specimen->fd_count);
@@ -165,7 +164,7 @@ static void a_payload_one_byte_long_is_refused(void **state)
 	const struct specimen *specimen;
 
 	refusal_begin(fixture);
-	for_each_specimen(specimen)
+	for (specimen = specimens; specimen < specimens_end; specimen++)
 		refuse_specimen(fixture, specimen, specimen->largest_bytes + 1,
 				specimen->fd_count);
 }
@@ -176,7 +175,7 @@ static void the_largest_payload_on_any_message_is_refused(void **state)
 	const struct specimen *specimen;
 
 	refusal_begin(fixture);
-	for_each_specimen(specimen)
+	for (specimen = specimens; specimen < specimens_end; specimen++)
 		refuse_specimen(fixture, specimen, VHB_PAYLOAD_MAX_BYTES,
 				specimen->fd_count);
 }
@@ -187,7 +186,7 @@ static void a_payload_larger_than_any_message_closes(void **state)
 	struct vhb_wire_header header = { .flags = REFUSAL_NEED_REPLY };
 	const struct specimen *specimen;
 
-	for_each_specimen(specimen) {
+	for (specimen = specimens; specimen < specimens_end; specimen++) {
 		refusal_begin(fixture);
 		header.request = specimen->request;
 		header.size_bytes = specimen->fd_count ?
@@ -205,7 +204,7 @@ static void a_missing_descriptor_is_refused(void **state)
 	const struct specimen *specimen;
 
 	refusal_begin(fixture);
-	for_each_specimen(specimen)
+	for (specimen = specimens; specimen < specimens_end; specimen++)
 		if (specimen->fd_count)
 			refuse_specimen(fixture, specimen, specimen->size_bytes,
 					0);
@@ -217,7 +216,7 @@ static void one_descriptor_too_many_is_refused(void **state)
 	const struct specimen *specimen;
 
 	refusal_begin(fixture);
-	for_each_specimen(specimen)
+	for (specimen = specimens; specimen < specimens_end; specimen++)
 		/* "MAY accept messages with one file descriptor" */
 		if (specimen->request != VHB_REM_MEM_REG)
 			refuse_specimen(fixture, specimen, specimen->size_bytes,
@@ -230,7 +229,7 @@ static void as_many_descriptors_as_fit_are_refused_and_closed(void **state)
 	const struct specimen *specimen;
 
 	refusal_begin(fixture);
-	for_each_specimen(specimen)
+	for (specimen = specimens; specimen < specimens_end; specimen++)
 		refuse_specimen(fixture, specimen, specimen->size_bytes,
 				VHB_FDS_MAX);
 }
@@ -262,7 +261,7 @@ static void the_first_vring_index_there_is_not_is_refused(void **state)
 	const struct specimen *specimen;
 
 	refusal_begin(fixture);
-	for_each_specimen(specimen)
+	for (specimen = specimens; specimen < specimens_end; specimen++)
 		if (specimen->has_index)
 			refuse_index(fixture, specimen, FIXTURE_VRING_COUNT);
 }
@@ -276,7 +275,7 @@ static void a_vring_index_far_beyond_is_refused(void **state)
 	const struct specimen *specimen;
 
 	refusal_begin(fixture);
-	for_each_specimen(specimen)
+	for (specimen = specimens; specimen < specimens_end; specimen++)
 		for (unsigned int i = 0; i < VHB_ARRAY_COUNT(indexes); i++)
 			if (specimen->has_index)
 				refuse_index(fixture, specimen, indexes[i]);

@@ -347,6 +347,7 @@ static void a_request_that_is_not_offered_is_acknowledged_as_failed(void **state
 		VHB_SET_LOG_FD, VHB_SET_BACKEND_REQ_FD, VHB_GPU_SET_SOCKET,
 		VHB_SET_INFLIGHT_FD,
 	};
+	static const uint8_t mac[6] = { 2 };
 	struct session_fixture *fixture = *state;
 	struct resources before;
 
@@ -356,8 +357,8 @@ static void a_request_that_is_not_offered_is_acknowledged_as_failed(void **state
 		assert_int_equal(frontend_tell(&fixture->frontend, requests[i],
 					       NULL, 0, fixture->kick_fds, 1),
 				 -EREMOTEIO);
-	assert_int_equal(frontend_send_rarp(&fixture->frontend,
-					    (uint8_t[6]){ 2 }), -EREMOTEIO);
+	assert_int_equal(frontend_send_rarp(&fixture->frontend, mac),
+			 -EREMOTEIO);
 	resources_assert_same(&before);
 	fixture_expect_calls(fixture, "");
 	assert_true(recorder_is_running(fixture->recorder, 0));

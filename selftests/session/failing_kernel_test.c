@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "lib/bits.h"
 #include "lib/session_fixture.h"
 
 #define ok(call) assert_int_equal(call, 0)
@@ -250,7 +251,7 @@ static void a_kernel_that_fails_for_good_ends_the_session(void **state)
 	struct resources before;
 
 	resources_count(&before);
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (unsigned int i = 0; i < VHB_ARRAY_COUNT(names); i++) {
 		fixture_start(fixture, 2);
 		recorder_fail_named(fixture->recorder, names[i], EIO, EVER);
 		ok(frontend_send(&fixture->frontend, VHB_SET_FEATURES, 9,

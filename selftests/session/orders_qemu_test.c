@@ -26,12 +26,47 @@
 	FIXTURE_TABLE_LINE
 
 /* Messages for which QEMU waits, where REPLY_ACK was negotiated */
-#define acked(fixture, call) \
-	do { \
-		(fixture)->frontend.need_reply = true; \
-		ok(call); \
-		(fixture)->frontend.need_reply = false; \
-	} while (0)
+
+static void acked_enable(struct session_fixture *fixture, unsigned int index,
+			 bool on)
+{
+	fixture->frontend.need_reply = true;
+	ok(frontend_set_vring_enable(&fixture->frontend, index, on));
+	fixture->frontend.need_reply = false;
+}
+
+static void acked_add(struct session_fixture *fixture,
+		      const struct guest_memory *memory)
+{
+	fixture->frontend.need_reply = true;
+	ok(frontend_add_mem_reg(&fixture->frontend, &memory->region,
+				memory->fd));
+	fixture->frontend.need_reply = false;
+}
+
+static void acked_remove(struct session_fixture *fixture,
+			 const struct guest_memory *memory)
+{
+	fixture->frontend.need_reply = true;
+	ok(frontend_rem_mem_reg(&fixture->frontend, &memory->region));
+	fixture->frontend.need_reply = false;
+}
+
+static void acked_table(struct session_fixture *fixture,
+			const struct vhb_wire_region *regions, const int *fds,
+			unsigned int count)
+{
+	fixture->frontend.need_reply = true;
+	ok(frontend_set_mem_table(&fixture->frontend, regions, fds, count));
+	fixture->frontend.need_reply = false;
+}
+
+static void acked_mtu(struct session_fixture *fixture, uint64_t mtu)
+{
+	fixture->frontend.need_reply = true;
+	ok(frontend_set_mtu(&fixture->frontend, mtu));
+	fixture->frontend.need_reply = false;
+}
 
 static void negotiate(struct session_fixture *fixture, uint64_t known)
 {
@@ -79,25 +114,19 @@ static void add_status(struct session_fixture *fixture, uint64_t bits)
 
 static void declare_memory(struct session_fixture *fixture)
 {
-	struct frontend *frontend = &fixture->frontend;
-
-	if (vhb_has_bit(frontend->acked_protocol_mask,
+	if (vhb_has_bit(fixture->frontend.acked_protocol_mask,
 			VHB_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
-		acked(fixture, frontend_add_mem_reg(frontend,
-						    &fixture->memory.region,
-						    fixture->memory.fd));
+		acked_add(fixture, &fixture->memory);
 	else
-		acked(fixture, frontend_set_mem_table(frontend,
-						      &fixture->memory.region,
-						      &fixture->memory.fd, 1));
+		acked_table(fixture, &fixture->memory.region,
+			    &fixture->memory.fd, 1);
 }
 
 static void enable_pair(struct session_fixture *fixture, unsigned int pair,
 			bool on)
 {
 	for (unsigned int i = 2 * pair; i < 2 * pair + 2; i++)
-		acked(fixture, frontend_set_vring_enable(&fixture->frontend, i,
-							 on));
+		acked_enable(fixture, i, on);
 }
 
 static void unmask_pair(struct session_fixture *fixture, unsigned int pair)
@@ -292,7 +321,7 @@ static void a_reboot_changes_features_sizes_and_addresses(void **state)
 	ok(frontend_set_vring_base(frontend, 0, 0));
 	ok(frontend_set_vring_addr(frontend, &addr));
 	ok(frontend_set_vring_kick(frontend, 0, fixture->kick_fds[0]));
-	acked(fixture, frontend_set_vring_enable(frontend, 0, true));
+	acked_enable(fixture, 0, true);
 	fixture_expect_calls(fixture,
 			     "SET_FEATURES 0x100000000\n"
 			     "SET_VRING_NUM 0 64\n"
@@ -335,7 +364,7 @@ static void a_ring_without_a_vector_has_no_call_descriptor(void **state)
 	declare_memory(fixture);
 	fixture_set_up_vring(fixture, 0);
 	ok(frontend_set_vring_call(frontend, 0, -1));
-	acked(fixture, frontend_set_vring_enable(frontend, 0, true));
+	acked_enable(fixture, 0, true);
 	fixture_expect_calls(fixture,
 			     DEVICE_LINES
 			     FIXTURE_START_LINES(0, 256, 0, kick0, none));
@@ -344,18 +373,16 @@ static void a_ring_without_a_vector_has_no_call_descriptor(void **state)
 static void memory_is_plugged_and_unplugged_while_rings_run(void **state)
 {
 	struct session_fixture *fixture = *state;
-	struct frontend *frontend = &fixture->frontend;
 	struct guest_memory more;
 
 	connect_qemu(fixture, FIXTURE_PROTOCOL_FEATURES, 1);
 	start_device(fixture, 0, FEATURES);
 	fixture_forget_calls(fixture);
 	ok(guest_memory_create(&more, 2, 0x100000000, 0));
-	acked(fixture, frontend_add_mem_reg(frontend, &more.region, more.fd));
+	acked_add(fixture, &more);
 	/* Neighbours in one window: the hole between them is not mapped. */
 	fixture_expect_calls(fixture, "SET_MEM_TABLE 1: 0x0+0x100200000\n");
-	more.region.offset_bytes = 0;
-	acked(fixture, frontend_rem_mem_reg(frontend, &more.region));
+	acked_remove(fixture, &more);
 	fixture_expect_calls(fixture, FIXTURE_TABLE_LINE);
 	guest_memory_destroy(&more);
 }
@@ -363,7 +390,6 @@ static void memory_is_plugged_and_unplugged_while_rings_run(void **state)
 static void a_grown_table_does_not_disturb_rings_that_run(void **state)
 {
 	struct session_fixture *fixture = *state;
-	struct frontend *frontend = &fixture->frontend;
 	struct vhb_wire_region regions[2];
 	struct guest_memory more;
 	int fds[2];
@@ -376,7 +402,7 @@ static void a_grown_table_does_not_disturb_rings_that_run(void **state)
 	regions[1] = fixture->memory.region;
 	fds[0] = more.fd;
 	fds[1] = fixture->memory.fd;
-	acked(fixture, frontend_set_mem_table(frontend, regions, fds, 2));
+	acked_table(fixture, regions, fds, 2);
 	fixture_expect_calls(fixture,
 			     "SET_MEM_TABLE 2: 0x0+0x400000 0x10000000000+0x200000\n");
 	guest_memory_destroy(&more);
@@ -393,8 +419,7 @@ static void replaced_memory_restarts_the_rings_in_it(void **state)
 	recorder_advance(fixture->recorder, 1, 2);
 	fixture_forget_calls(fixture);
 	ok(guest_memory_create(&other, FIXTURE_MEMORY_MIB, 0, FIXTURE_UVA));
-	acked(fixture, frontend_set_mem_table(&fixture->frontend, &other.region,
-					      &other.fd, 1));
+	acked_table(fixture, &other.region, &other.fd, 1);
 	fixture_expect_calls(fixture,
 			     "STOP 0\nSTOP 1\n"
 			     FIXTURE_TABLE_LINE
@@ -408,7 +433,7 @@ static void the_mtu_is_set_before_the_device_starts(void **state)
 	struct session_fixture *fixture = *state;
 
 	connect_qemu(fixture, FIXTURE_PROTOCOL_FEATURES, 1);
-	acked(fixture, frontend_set_mtu(&fixture->frontend, 1400));
+	acked_mtu(fixture, 1400);
 	start_device(fixture, 0, FEATURES);
 	fixture_expect_calls(fixture,
 			     "SET_MTU 1400\n"

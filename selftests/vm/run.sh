@@ -9,7 +9,7 @@
 #   --smp N             virtual CPUs (2)
 #   --mem MIB           memory (6144); from 2048 on, 300 huge pages of 2 MiB are reserved
 #   --icount            one CPU, and a clock that counts instructions (1 ns each): same run, same figures
-#   --timeout SECONDS   end the VM after so much real time (600; 0: never)
+#   --timeout SECONDS   end the VM after so much real time (600; 0: never); a shell has no limit
 #   --results DIR       the guest's /results: console.txt and dmesg.txt are left there, and what COMMAND writes.
 #                       Without it: a temporary directory, kept (and named) only when the run failed
 #   --append ARGS       more arguments for the kernel (may be repeated)
@@ -138,7 +138,7 @@ share() {
 }
 
 kernel_arguments() {
-	local args=(console=ttyS0 panic=-1 oops=panic mitigations=off log_buf_len=4M printk.devkmsg=on
+	local args=(console=ttyS0 sysrq_always_enabled panic=-1 oops=panic mitigations=off log_buf_len=4M printk.devkmsg=on
 		# Emulated CPUs of a busy host lose seconds; a stall report must mean a real one.
 		rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30)
 
@@ -172,7 +172,9 @@ compose_qemu() {
 	if [ "$shell" = 1 ]; then
 		qemu+=(-chardev "stdio,id=output,signal=off" -device "virtconsole,chardev=output")
 	else
-		qemu+=(-chardev "file,id=output,path=${work//,/,,}/output" -device "virtserialport,chardev=output,name=output")
+		qemu+=(-chardev "file,id=output,path=${work//,/,,}/output"
+			-device "virtserialport,chardev=output,name=output"
+			-chardev "pipe,id=monitor,path=${work//,/,,}/monitor" -mon "chardev=monitor")
 	fi
 }
 
@@ -188,7 +190,7 @@ prepare_work() {
 	fi
 	mkdir -p "$results"
 	results=$(cd "$results" && pwd)
-	rm -f "$results"/{console,dmesg,kmemleak}.txt
+	rm -f "$results"/{console,dmesg,kmemleak,cpus}.txt
 	printf '%s\0' "${argv[@]}" >"$work/control/argv"
 	printf 'export VHB_KERNEL=%q VHB_ACCEL=%q VHB_SHELL=%q VHB_ROWS=%q VHB_COLUMNS=%q TERM=%q\n' \
 		"$kernel" "$accel" "$shell" "$(tput lines 2>/dev/null || echo 24)" \
@@ -210,27 +212,48 @@ clean_up() {
 	[ -z "$work" ] || rm -rf -- "$work"
 }
 
-# Leaves QEMU's status (124: timeout) in qemu_status. setpriv: the VM must not outlive us, however we die.
+# Time is up: before QEMU goes, have the guest tell where it hangs. The answers of sysrq (backtraces of the CPUs, of
+# blocked tasks) land in console.txt, the CPUs' registers, for a guest too dead for that, in cpus.txt.
+end_of_time() {
+	local pid=$1
+
+	: >"$work/timed-out"
+	tail -n 30 "$results/console.txt" >"$work/last-lines"
+	# shellcheck disable=SC2016
+	timeout 5 sh -c 'printf "info registers -a\nsendkey alt-sysrq-l\nsendkey alt-sysrq-w\n" >"$1"; sleep 3' sh \
+		"$work/monitor.in" || true
+	kill "$pid" 2>/dev/null || true
+	sleep 5
+	kill -KILL "$pid" 2>/dev/null || true
+}
+
+# Leaves QEMU's status in qemu_status. setpriv: the VM must not outlive us, however we die.
 boot() {
-	local pump limit=(timeout -k 5 "$timeout")
+	local readers=() watchdog='' pid
 
 	qemu_status=0
 	if [ "$shell" = 1 ]; then
-		# In the foreground, or the terminal's input would never reach QEMU.
-		limit+=(--foreground)
-		[ "$timeout" -ne 600 ] || limit=(env)
-		"${limit[@]}" "${qemu[@]}" || qemu_status=$?
+		"${qemu[@]}" || qemu_status=$?
 		return
 	fi
-	rm -f "$work/output"
-	mkfifo "$work/output"
+	rm -f "$work"/{output,monitor.in,monitor.out}
+	mkfifo "$work"/{output,monitor.in,monitor.out}
 	cat "$work/output" &
-	pump=$!
-	setpriv --pdeathsig KILL "${limit[@]}" setpriv --pdeathsig KILL "${qemu[@]}" </dev/null >"$work/qemu.txt" 2>&1 &
-	wait "$!" || qemu_status=$?
-	# QEMU may have ended before it opened the pipe.
-	: <>"$work/output"
-	wait "$pump" || true
+	readers+=("$!")
+	cat "$work/monitor.out" >"$results/cpus.txt" &
+	readers+=("$!")
+	setpriv --pdeathsig KILL "${qemu[@]}" </dev/null >"$work/qemu.txt" 2>&1 &
+	pid=$!
+	if [ "$timeout" -gt 0 ]; then
+		(sleep "$timeout" && end_of_time "$pid") &
+		watchdog=$!
+	fi
+	wait "$pid" || qemu_status=$?
+	[ -z "$watchdog" ] || kill "$watchdog" 2>/dev/null || true
+	# QEMU may have ended before it opened its pipes.
+	: <>"$work/output" <>"$work/monitor.out"
+	wait "${readers[@]}" || true
+	[ -e "$work/timed-out" ] || rm -f "$results/cpus.txt"
 }
 
 # Whether the guest died of the emulator's race (guest/stale_int3 has the story) before that module could help and
@@ -288,9 +311,9 @@ judge() {
 		[ -s "$results/dmesg.txt" ] || cp "$results/console.txt" "$results/dmesg.txt"
 	fi
 	if [ ! -s "$work/control/status" ]; then
-		if [ "$qemu_status" -eq 124 ] || [ "$qemu_status" -eq 137 ]; then
-			say "the last lines of the guest's console:"
-			tail -n 30 "$results/console.txt" >&2
+		if [ -e "$work/timed-out" ]; then
+			say "the guest's last lines (where it hangs: end of console.txt, and cpus.txt):"
+			cat "$work/last-lines" >&2
 			failed 124 "timeout after $timeout s"
 		fi
 		if [ "$qemu_status" -ne 0 ]; then
@@ -321,7 +344,7 @@ main() {
 	exec 9<"$root"
 	flock -s 9
 	find_kernel
-	need_commands "${QEMU:-qemu-system-x86_64}" cpio xz setpriv timeout
+	need_commands "${QEMU:-qemu-system-x86_64}" cpio xz setpriv
 	choose_accel
 	helpers=$("$vm_dir/helpers.sh") || exit 125
 	prepare_work

@@ -20,6 +20,7 @@ boot_vm() {
 		>"$scratch/out" 2>"$scratch/err" </dev/null || status=$?
 }
 
+# report RESULT NAME: one KTAP line, with the last run's output when the result is not 0.
 report() {
 	local result=$1 name=$2
 
@@ -40,6 +41,7 @@ passes_status() {
 }
 
 passes_arguments() {
+	# shellcheck disable=SC2016
 	local arguments=('a b' '' "it's" '"quoted"' '$HOME' '*' $'two\nlines' '--' '-x' 'back\slash' 'ümlaut')
 
 	boot_vm -- printf '<%s>\n' "${arguments[@]}"
@@ -47,6 +49,7 @@ passes_arguments() {
 }
 
 joins_output() {
+	# shellcheck disable=SC2016
 	boot_vm -- sh -c 'echo one; echo two >&2; echo three >/dev/stdout; echo four >/dev/stderr; cat; pwd
 		echo kept >/results/kept; touch /vhb/selftests/vm/must-not-appear; test "$VHB_IN_VM" = 1'
 	[ "$status" -eq 0 ] && [ "$(tr '\n' ' ' <"$scratch/out")" = 'one two three four /vhb ' ] &&
@@ -93,7 +96,7 @@ allows_named_lines() {
 }
 
 main() {
-	local name
+	local name result tests
 
 	case ${1:-} in
 	--help) usage_of "$0"; return ;;
@@ -104,13 +107,14 @@ main() {
 	scratch=$(mktemp -d "${TMPDIR:-/tmp}/vhb-vm-selftest.XXXXXX")
 	trap 'rm -rf -- "$scratch"' EXIT
 
-	printf 'KTAP version 1\n1..12\n'
-	for name in 0 1 77; do
-		passes_status "$name" && report 0 "exit_status_$name" || report 1 "exit_status_$name"
-	done
-	for name in passes_arguments joins_output leaves_no_daemon reports_missing_command reports_timeout \
-		reports_panic reports_power_off reports_dirty_log allows_named_lines; do
-		"$name" && report 0 "$name" || report 1 "$name"
+	tests=(passes_status:0 passes_status:1 passes_status:77 passes_arguments joins_output leaves_no_daemon
+		reports_missing_command reports_timeout reports_panic reports_power_off reports_dirty_log
+		allows_named_lines)
+	printf 'KTAP version 1\n1..%d\n' "${#tests[@]}"
+	for name in "${tests[@]}"; do
+		result=0
+		"${name%%:*}" "${name#*:}" || result=1
+		report "$result" "${name/:/_}"
 	done
 	[ "$failures" -eq 0 ]
 }

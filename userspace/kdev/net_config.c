@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "kdev/net_private.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -11,7 +10,6 @@
 #include <linux/virtio_ring.h>
 
 #include "lib/bits.h"
-#include "lib/log.h"
 #include "netlink/link.h"
 #include "wire/protocol.h"
 
@@ -98,27 +96,32 @@ uint64_t vhb_net_protocol_features(struct vhb_kdev *kdev)
 	return vhb_net_of(kdev)->mtu ? vhb_bit(VHB_PROTOCOL_F_MTU) : 0;
 }
 
+#define CONFIG_OFFSET(field) offsetof(struct virtio_net_config, field)
+
 /*
  * Little-endian, as VIRTIO 1 wants it; a legacy driver on a big-endian machine
  * is not served.
  */
+static void put_le16(uint8_t *data, uint16_t value)
+{
+	data[0] = value & 0xff;
+	data[1] = value >> 8;
+}
+
 int vhb_net_get_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 		       uint32_t size_bytes, uint8_t *data)
 {
 	const struct vhb_net *net = vhb_net_of(kdev);
 	uint8_t space[VHB_CONFIG_MAX_BYTES] = { 0 };
-	struct virtio_net_config config = {
-		.status = htole16(VIRTIO_NET_S_LINK_UP),
-		.max_virtqueue_pairs = htole16(net->pair_count),
-		.mtu = htole16(net->mtu),
-		.speed = htole32(UINT32_MAX),
-		.duplex = UINT8_MAX,
-	};
 
 	if (!vhb_range_contains(0, sizeof(space), offset_bytes, size_bytes))
 		return -EINVAL;
-	memcpy(config.mac, net->mac, sizeof(config.mac));
-	memcpy(space, &config, sizeof(config));
+	memcpy(space + CONFIG_OFFSET(mac), net->mac, sizeof(net->mac));
+	put_le16(space + CONFIG_OFFSET(status), VIRTIO_NET_S_LINK_UP);
+	put_le16(space + CONFIG_OFFSET(max_virtqueue_pairs), net->pair_count);
+	put_le16(space + CONFIG_OFFSET(mtu), net->mtu);
+	/* All ones: speed (32 bits) and duplex (8 bits) are not known. */
+	memset(space + CONFIG_OFFSET(speed), 0xff, 5);
 	memcpy(data, space + offset_bytes, size_bytes);
 	return 0;
 }
@@ -129,43 +132,35 @@ int vhb_net_set_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 {
 	struct vhb_net *net = vhb_net_of(kdev);
 
-	if (!vhb_range_contains(offsetof(struct virtio_net_config, mac),
-				sizeof(net->mac), offset_bytes, size_bytes))
+	if (!vhb_range_contains(CONFIG_OFFSET(mac), sizeof(net->mac),
+				offset_bytes, size_bytes))
 		return -EACCES;
 	memcpy(net->mac + offset_bytes, data, size_bytes);
 	return 0;
 }
 
+/*
+ * Says nothing itself: a front-end may ask for an MTU, and the session keeps
+ * count of what it lets a front-end write into the log.
+ */
 int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu)
 {
 	struct vhb_net *net = vhb_net_of(kdev);
-	const char *name = net->tap.name;
 	struct vhb_link link;
 	int ret;
 
 	if (mtu < MTU_MIN || mtu > UINT16_MAX ||
-	    (net->max_mtu && mtu > net->max_mtu)) {
-		vhb_err("MTU %llu is not between %u and %u, what tap %s takes",
-			(unsigned long long)mtu, MTU_MIN,
-			net->max_mtu ? net->max_mtu : UINT16_MAX, name);
+	    (net->max_mtu && mtu > net->max_mtu))
 		return -EINVAL;
-	}
-	if (!net->tap.ifindex) {
-		vhb_err("tap %s is not in this network namespace: set its MTU there",
-			name);
+	if (!net->tap.ifindex)
 		return -ENODEV;
-	}
+
 	ret = vhb_link_set_mtu(net->tap.ifindex, mtu);
 	/* Larger than the guest's is as good; only that cannot be changed. */
-	if (ret == -EPERM && !vhb_link_get(name, &link) && link.mtu >= mtu)
+	if (ret == -EPERM && !vhb_link_get(net->tap.name, &link) &&
+	    link.mtu >= mtu)
 		ret = 0;
-	if (ret == -EPERM)
-		vhb_err("MTU of tap %s may not be changed: run with CAP_NET_ADMIN, or do 'ip link set %s mtu %llu' before",
-			name, name, (unsigned long long)mtu);
-	else if (ret)
-		vhb_err("MTU of tap %s cannot be set to %llu: %s", name,
-			(unsigned long long)mtu, strerrordesc_np(-ret));
-	else
+	if (!ret)
 		net->mtu = mtu;
 	return ret;
 }

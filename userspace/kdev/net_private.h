@@ -60,6 +60,8 @@ int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu);
 /**
  * vhb_net_kernel_bits() - the bits that mean the same to vhost-net and a guest
  * @mask: feature bits of either
+ *
+ * Return: those of them.
  */
 uint64_t vhb_net_kernel_bits(uint64_t mask);
 

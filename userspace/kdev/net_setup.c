@@ -137,6 +137,23 @@ static int join_bridge(const struct vhb_net *net, const struct vhb_link *link,
 	return ret;
 }
 
+static int set_mtu(struct vhb_net *net, unsigned int mtu)
+{
+	const char *name = net->tap.name;
+	int ret = vhb_net_set_mtu(&net->kdev, mtu);
+
+	if (ret == -EINVAL)
+		vhb_err("tap %s does not take an MTU of %u: choose another --mtu",
+			name, mtu);
+	else if (ret == -EPERM)
+		vhb_err("MTU of tap %s may not be changed: run with CAP_NET_ADMIN, or do 'ip link set %s mtu %u' before",
+			name, name, mtu);
+	else if (ret)
+		vhb_err("MTU of tap %s cannot be set to %u: %s", name, mtu,
+			strerrordesc_np(-ret));
+	return ret;
+}
+
 static int set_up(const struct vhb_net *net, const struct vhb_link *link)
 {
 	const char *name = net->tap.name;
@@ -180,7 +197,7 @@ static int set_up_link(struct vhb_net *net, const struct vhb_net_config *config)
 	net->max_mtu = link.max_mtu;
 
 	if (config->mtu) {
-		ret = vhb_net_set_mtu(&net->kdev, config->mtu);
+		ret = set_mtu(net, config->mtu);
 		if (ret)
 			return ret;
 	}

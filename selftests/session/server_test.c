@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cmocka.h>
+
+#include "lib/frontend.h"
+#include "lib/log.h"
+#include "lib/log_capture.h"
+#include "lib/recorder.h"
+#include "lib/resources.h"
+#include "lib/session_fixture.h"
+#include "loop/loop.h"
+#include "server.h"
+#include "wire/socket.h"
+
+#define ok(call) assert_int_equal(call, 0)
+
+#define TIMEOUT_MS 10000
+#define SILENCE_MS 100
+
+/**
+ * struct fixture - a server that runs in a thread
+ * @config: as for vhb_server_create()
+ * @loop: its loop, made and used by the thread
+ * @server: the server; destroyed by the thread when the loop has ended
+ * @recorder: its kernel device
+ * @thread: the thread
+ * @stop_fd: eventfd that ends the loop
+ * @stop_watch: of @stop_fd
+ * @directory: a fresh one
+ * @path: of the socket
+ * @before: what the process held at first
+ */
+struct fixture {
+	struct vhb_server_config config;
+	struct vhb_loop *loop;
+	struct vhb_server *server;
+	struct recorder *recorder;
+	pthread_t thread;
+	int stop_fd;
+	struct vhb_watch_ref stop_watch;
+	char directory[64];
+	char path[108];
+	struct resources before;
+};
+
+static int setup(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	assert_non_null(fixture);
+	vhb_log_set_level(VHB_LOG_ERROR);
+	resources_count(&fixture->before);
+	strcpy(fixture->directory, "/tmp/vhb-server-XXXXXX");
+	assert_non_null(mkdtemp(fixture->directory));
+	snprintf(fixture->path, sizeof(fixture->path), "%s/socket",
+		 fixture->directory);
+	fixture->recorder = recorder_create(FIXTURE_VRING_COUNT,
+					    FIXTURE_FEATURES);
+	fixture->stop_fd = eventfd(0, EFD_CLOEXEC);
+	fixture->config.kdev = recorder_kdev(fixture->recorder);
+	fixture->config.queue_num = FIXTURE_VRING_COUNT;
+	fixture->config.socket_path = fixture->path;
+	fixture->config.socket_fd = -1;
+	*state = fixture;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+	struct resources before = fixture->before;
+
+	recorder_assert_no_fault(fixture->recorder);
+	recorder_destroy(fixture->recorder);
+	close(fixture->stop_fd);
+	unlink(fixture->path);
+	ok(rmdir(fixture->directory));
+	free(fixture);
+	resources_assert_same(&before);
+	return 0;
+}
+
+static void on_stop(void *argument, unsigned int events)
+{
+	struct fixture *fixture = argument;
+
+	(void)events;
+	vhb_loop_stop(fixture->loop);
+}
+
+static void *run(void *argument)
+{
+	struct fixture *fixture = argument;
+
+	if (vhb_loop_run(fixture->loop))
+		abort();
+	vhb_server_destroy(fixture->server);
+	vhb_loop_unwatch(fixture->loop, &fixture->stop_watch);
+	vhb_loop_destroy(fixture->loop);
+	return NULL;
+}
+
+static int create(struct fixture *fixture)
+{
+	int ret;
+
+	ok(vhb_loop_create(&fixture->loop));
+	fixture->config.loop = fixture->loop;
+	ret = vhb_server_create(&fixture->config, &fixture->server);
+	if (ret) {
+		vhb_loop_destroy(fixture->loop);
+		return ret;
+	}
+	ok(vhb_loop_watch(fixture->loop, fixture->stop_fd, POLLIN, on_stop,
+			  fixture, &fixture->stop_watch));
+	return 0;
+}
+
+static void start(struct fixture *fixture)
+{
+	ok(create(fixture));
+	ok(pthread_create(&fixture->thread, NULL, run, fixture));
+}
+
+static void wait_for_end(struct fixture *fixture)
+{
+	struct timespec deadline;
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += TIMEOUT_MS / 1000;
+	ok(pthread_timedjoin_np(fixture->thread, NULL, &deadline));
+}
+
+static void stop(struct fixture *fixture)
+{
+	ok(eventfd_write(fixture->stop_fd, 1));
+	wait_for_end(fixture);
+}
+
+/* With one line that says what is wrong */
+static void expect_refused(struct fixture *fixture, int error, const char *text)
+{
+	struct log_capture log;
+	int ret;
+
+	log_capture_begin(&log);
+	ret = create(fixture);
+	log_capture_end(&log);
+	assert_int_equal(ret, error);
+	assert_int_equal(log_capture_count(&log, "\n"), 1);
+	assert_int_equal(log_capture_count(&log, text), 1);
+}
+
+static void come(struct fixture *fixture, struct frontend *frontend)
+{
+	ok(frontend_connect(frontend, fixture->path, TIMEOUT_MS));
+}
+
+static void expect_served(struct frontend *frontend)
+{
+	uint64_t mask = 0;
+
+	ok(frontend_get_features(frontend, &mask));
+	assert_true(mask == (FIXTURE_FEATURES | FIXTURE_BIT30));
+}
+
+static void front_ends_are_served_one_after_another(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend frontend;
+
+	start(fixture);
+	for (unsigned int i = 0; i < 20; i++) {
+		come(fixture, &frontend);
+		expect_served(&frontend);
+		frontend_close(&frontend);
+	}
+	stop(fixture);
+}
+
+static void a_second_front_end_waits_until_the_first_has_left(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend first, second;
+	uint64_t mask;
+
+	start(fixture);
+	come(fixture, &first);
+	expect_served(&first);
+	come(fixture, &second);
+	ok(frontend_send(&second, VHB_GET_FEATURES, VHB_FLAG_VERSION, NULL, 0,
+			 NULL, 0));
+	ok(frontend_expect_silence(&second, SILENCE_MS));
+	expect_served(&first);
+	frontend_close(&first);
+	ok(frontend_receive_reply(&second, VHB_GET_FEATURES, &mask,
+				  sizeof(mask)));
+	frontend_close(&second);
+	stop(fixture);
+}
+
+static void a_front_end_that_gave_up_waiting_does_no_harm(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend first, second, third;
+
+	start(fixture);
+	come(fixture, &first);
+	come(fixture, &second);
+	come(fixture, &third);
+	expect_served(&first);
+	frontend_close(&second);
+	frontend_close(&first);
+	expect_served(&third);
+	frontend_close(&third);
+	stop(fixture);
+}
+
+static void a_bad_front_end_ends_only_its_own_session(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend frontend;
+
+	start(fixture);
+	for (unsigned int i = 0; i < 5; i++) {
+		come(fixture, &frontend);
+		ok(frontend_send_bytes(&frontend, "GET / HTTP/1.1\r\n\r\n", 18,
+				       NULL, 0));
+		ok(frontend_expect_closed(&frontend));
+		frontend_close(&frontend);
+		come(fixture, &frontend);
+		expect_served(&frontend);
+		frontend_close(&frontend);
+	}
+	stop(fixture);
+}
+
+static void once_means_one_front_end(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend frontend;
+
+	fixture->config.once = true;
+	start(fixture);
+	come(fixture, &frontend);
+	expect_served(&frontend);
+	frontend_close(&frontend);
+	wait_for_end(fixture);
+	assert_int_equal(access(fixture->path, F_OK), -1);
+}
+
+static void a_connected_socket_is_served_and_that_is_all(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend frontend;
+	int fds[2];
+
+	ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+	fixture->config.socket_path = NULL;
+	fixture->config.socket_fd = fds[1];
+	start(fixture);
+	frontend_adopt(&frontend, fds[0], TIMEOUT_MS);
+	expect_served(&frontend);
+	frontend_close(&frontend);
+	wait_for_end(fixture);
+}
+
+static void a_listening_socket_is_served_and_its_file_left_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend frontend;
+
+	fixture->config.socket_path = NULL;
+	fixture->config.socket_fd = vhb_socket_listen(fixture->path);
+	assert_true(fixture->config.socket_fd >= 0);
+	start(fixture);
+	for (unsigned int i = 0; i < 3; i++) {
+		come(fixture, &frontend);
+		expect_served(&frontend);
+		frontend_close(&frontend);
+	}
+	stop(fixture);
+	ok(access(fixture->path, F_OK));
+}
+
+static void what_is_no_such_socket_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[2];
+
+	ok(pipe2(fds, O_CLOEXEC));
+	fixture->config.socket_path = NULL;
+	fixture->config.socket_fd = fds[0];
+	expect_refused(fixture, -ENOTSOCK, "--fd=");
+	/* Owned by the server, also when it fails */
+	assert_int_equal(fcntl(fds[0], F_GETFD), -1);
+	close(fds[1]);
+}
+
+static void the_socket_file_goes_with_the_server(void **state)
+{
+	struct fixture *fixture = *state;
+	struct stat file;
+
+	start(fixture);
+	ok(stat(fixture->path, &file));
+	assert_true(S_ISSOCK(file.st_mode));
+	stop(fixture);
+	assert_int_equal(stat(fixture->path, &file), -1);
+}
+
+static void somebody_elses_socket_file_is_left_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd;
+
+	start(fixture);
+	ok(unlink(fixture->path));
+	fd = vhb_socket_listen(fixture->path);
+	assert_true(fd >= 0);
+	stop(fixture);
+	ok(access(fixture->path, F_OK));
+	close(fd);
+}
+
+static void a_stale_socket_file_is_replaced(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend frontend;
+	int fd = vhb_socket_listen(fixture->path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	ok(access(fixture->path, F_OK));
+	start(fixture);
+	come(fixture, &frontend);
+	expect_served(&frontend);
+	frontend_close(&frontend);
+	stop(fixture);
+}
+
+static void a_socket_in_use_is_refused_and_left_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = vhb_socket_listen(fixture->path);
+
+	expect_refused(fixture, -EADDRINUSE, "another program listens");
+	ok(access(fixture->path, F_OK));
+	close(fd);
+}
+
+static void a_path_that_cannot_be_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[200];
+
+	memset(path, 'x', sizeof(path));
+	path[sizeof(path) - 1] = '\0';
+	fixture->config.socket_path = path;
+	expect_refused(fixture, -ENAMETOOLONG, "shorter --socket-path");
+	fixture->config.socket_path = "/nonexistent/socket";
+	expect_refused(fixture, -ENOENT, "directory does not exist");
+	fixture->config.socket_path = "/proc/version";
+	expect_refused(fixture, -EEXIST, "is no socket");
+}
+
+static void a_server_can_end_while_front_ends_are_there(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend first, second;
+
+	start(fixture);
+	come(fixture, &first);
+	come(fixture, &second);
+	expect_served(&first);
+	stop(fixture);
+	ok(frontend_expect_closed(&first));
+	ok(frontend_expect_closed(&second));
+	frontend_close(&first);
+	frontend_close(&second);
+}
+
+static void no_server_can_be_destroyed(void **state)
+{
+	(void)state;
+	vhb_server_destroy(NULL);
+}
+
+#define server_test(function) \
+	cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		server_test(front_ends_are_served_one_after_another),
+		server_test(a_second_front_end_waits_until_the_first_has_left),
+		server_test(a_front_end_that_gave_up_waiting_does_no_harm),
+		server_test(a_bad_front_end_ends_only_its_own_session),
+		server_test(once_means_one_front_end),
+		server_test(a_connected_socket_is_served_and_that_is_all),
+		server_test(a_listening_socket_is_served_and_its_file_left_alone),
+		server_test(what_is_no_such_socket_is_refused),
+		server_test(the_socket_file_goes_with_the_server),
+		server_test(somebody_elses_socket_file_is_left_alone),
+		server_test(a_stale_socket_file_is_replaced),
+		server_test(a_socket_in_use_is_refused_and_left_alone),
+		server_test(a_path_that_cannot_be_is_refused),
+		server_test(a_server_can_end_while_front_ends_are_there),
+		server_test(no_server_can_be_destroyed),
+	};
+
+	return cmocka_run_group_tests_name("server", tests, NULL, NULL);
+}
