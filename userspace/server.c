@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sys/stat.h>
@@ -20,6 +21,7 @@ struct vhb_server {
 	struct vhb_session *session;
 	dev_t socket_dev;
 	ino_t socket_ino;
+	bool accept_failed;
 };
 
 static void on_connection(void *argument, unsigned int events);
@@ -70,6 +72,21 @@ static int start_session(struct vhb_server *server, int fd)
 	return vhb_session_create(&config, fd, &server->session);
 }
 
+/*
+ * No descriptor or memory left: the connection stays in the queue and the
+ * listener readable. Asked again at once, we would spin and fill the log.
+ */
+static void wait_after(struct vhb_server *server, int error)
+{
+	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+
+	if (!server->accept_failed)
+		vhb_warn("a front-end cannot be accepted: %s; trying on",
+			 strerrordesc_np(-error));
+	server->accept_failed = true;
+	nanosleep(&pause, NULL);
+}
+
 static void on_connection(void *argument, unsigned int events)
 {
 	struct vhb_server *server = argument;
@@ -80,11 +97,11 @@ static void on_connection(void *argument, unsigned int events)
 	fd = vhb_socket_accept(server->listen_fd);
 	if (fd < 0) {
 		if (fd != -EAGAIN)
-			vhb_warn("a front-end could not be accepted: %s",
-				 strerrordesc_np(-fd));
+			wait_after(server, fd);
 		listen_on(server);
 		return;
 	}
+	server->accept_failed = false;
 
 	ret = start_session(server, fd);
 	if (ret) {

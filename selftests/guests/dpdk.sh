@@ -7,9 +7,9 @@
 #   dpdk_stop NAME [SIGNAL]
 #   dpdk_tcp_start NAME PATH ADDRESS/LEN         a network namespace behind the port, so that NAME is a guest that
 #                                                pings and speaks TCP (guest_exec NAME runs in it)
-# Set before: dpdk_vdev (more devargs for the virtio-user port), dpdk_lcores.
+# Set before: dpdk_vdev (more devargs for the virtio-user port), dpdk_lcores, dpdk_limit (seconds for each step).
 
-dpdk_vdev=''
+dpdk_vdev='' dpdk_limit=60
 # One CPU: the forwarding thread sleeps between commands, and the other CPU is vhost's.
 dpdk_lcores=0@0,1@0
 # More arguments for EAL.
@@ -28,11 +28,19 @@ dpdk_start() {
 	spawn "$name" "$log" stdbuf -oL dpdk-testpmd --lcores "$dpdk_lcores" --no-pci --in-memory --no-telemetry -m 64 \
 		--single-file-segments --vdev="$vdev" "${dpdk_eal[@]}" -- \
 		-i --forward-mode="$mode" --no-mlockall --total-num-mbufs=8192 "$@"
-	dpdk_log_has_or_gone() { grep -q "$2" "$VHB_RUN/$1/log" || gone "$1"; }
-	if ! poll_until "${dpdk_timeout:-60}" dpdk_log_has_or_gone "$name" '^testpmd> ' || gone "$name"; then
+	if ! poll_until "$dpdk_limit" dpdk_prompts_or_is_gone "$name" || gone "$name"; then
 		complain "testpmd '$name' on $path does not start" "$log"
 		return 1
 	fi
+}
+
+dpdk_prompts_or_is_gone() {
+	grep -q '^testpmd> ' "$VHB_RUN/$1/log" || gone "$1"
+}
+
+# dpdk_answered NAME LINE PATTERN: does the log match from that line on?
+dpdk_answered() {
+	tail -n "+$2" "$VHB_RUN/$1/log" | grep -q "$3"
 }
 
 # dpdk_command NAME TEXT PATTERN: type it at the prompt and wait for the answer to it.
@@ -41,8 +49,7 @@ dpdk_command() {
 	before=$(wc -l <"$log")
 
 	printf '%s\n' "$2" >"$VHB_RUN/$1/stdin"
-	dpdk_answered() { tail -n "+$before" "$log" | grep -q "$1"; }
-	poll_until 30 dpdk_answered "$3" || complain "testpmd '$1' does not answer '$2'" "$log"
+	poll_until "$dpdk_limit" dpdk_answered "$1" "$before" "$3" || complain "testpmd '$1' does not answer '$2'" "$log"
 }
 
 dpdk_go() {
@@ -67,7 +74,7 @@ dpdk_tcp_start() {
 	dir=$(state "$1")
 
 	ip netns add "$ns"
-	lab_namespaces[$ns]=1
+	lab_owns "$ns"
 	ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 	in_lab ip link add "$near" type veth peer name eth0 netns "$ns"
 	# The packet socket carries frames, not what offloads leave to be done: whole checksums, one segment each.
@@ -91,6 +98,5 @@ dpdk_tcp_stop() {
 
 	dpdk_stop "$1" || status=$?
 	ip netns del "vhb-c-$1" 2>/dev/null || true
-	unset "lab_namespaces[vhb-c-$1]"
 	return "$status"
 }

@@ -60,12 +60,17 @@ now_us() {
 	printf '%s\n' "$t"
 }
 
+# lab_owns NAMESPACE: it goes when the script ends.
+lab_owns() {
+	lab_namespaces[$1]=1
+}
+
 # lab_enter NAME: what is started and configured from now on lives in the network namespace vhb-NAME.
 lab_enter() {
 	lab_ns=vhb-$1
 	if [ -z "${lab_namespaces[$lab_ns]:-}" ]; then
 		ip netns add "$lab_ns"
-		lab_namespaces[$lab_ns]=1
+		lab_owns "$lab_ns"
 		# Neighbour discovery would add packets nobody counts on.
 		in_lab sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 		in_lab ip link set lo up

@@ -40,6 +40,7 @@ transfer_says() {
 	grep -qsx "$2" "$VHB_RUN/$1/transfer"
 }
 
+# dd moves the bytes because nc itself does so a KiB at a time, and a system call of an emulated guest is dear.
 # The guest says when it listens and when it has the whole file: that is what the clock counts, not its checksum.
 # The received file stays in the guest for transfer_from_guest.
 transfer_to_guest() {
@@ -47,7 +48,7 @@ transfer_to_guest() {
 	printf -v hex '%04X' "$port"
 
 	rm -f "$dir/transfer"
-	guest_limit=$transfer_limit guest_exec "$name" "busybox nc -l -p $port </dev/null >/tmp/vhb-$name &" \
+	guest_limit=$transfer_limit guest_exec "$name" "busybox nc -l -p $port -e dd bs=64k of=/tmp/vhb-$name 2>/dev/null &" \
 		"until grep -qs ':$hex 00000000:0000 0A' /proc/net/tcp || grep -qs ':$hex 0*:0000 0A' /proc/net/tcp6;" \
 		"do sleep 0.1; done; echo listening; wait; echo received" >"$dir/transfer" &
 	waiter=$!
@@ -70,6 +71,10 @@ transfer_to_guest() {
 	rate_of "$(stat -c %s "$file")" "$((end - start))"
 }
 
+transfer_listens() {
+	in_lab ss -Hltn "sport = :$1" | grep -q .
+}
+
 # What the guest sends is what it received before, which must have been FILE. The clock starts with the first byte.
 transfer_from_guest() {
 	local name=$1 file=$2 dir=$VHB_RUN/$1 port=$transfer_port receiver status=0 ip times
@@ -84,10 +89,9 @@ transfer_from_guest() {
 		} >"$dir/times"
 	} &
 	receiver=$!
-	transfer_listens() { in_lab ss -Hltn "sport = :$1" | grep -q .; }
 	poll_until 20 transfer_listens "$port" || { complain "socat does not listen on port $port"; return 1; }
-	guest_limit=$transfer_limit guest_exec "$name" "busybox nc ${ip%.*}.1 $port </tmp/vhb-$name" >"$dir/transfer" ||
-		status=$?
+	guest_limit=$transfer_limit guest_exec "$name" \
+		"busybox nc ${ip%.*}.1 $port -e dd bs=64k if=/tmp/vhb-$name 2>/dev/null" >"$dir/transfer" || status=$?
 	if [ "$status" -ne 0 ]; then
 		kill "$receiver" 2>/dev/null || true
 		complain "sending from guest '$name' failed (status $status)" "$dir/transfer"

@@ -36,7 +36,7 @@ window() {
 main() {
 	local i native=() bridged=() rate before=0 after=0 switches=0 line
 	# One set of parameters for both, and enough time: start-up is slow when every instruction is counted.
-	dpdk_timeout=300
+	dpdk_limit=300
 
 	modprobe vhost_net
 	lab_enter ratio

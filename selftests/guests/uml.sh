@@ -8,6 +8,7 @@
 # Its root is this system's own, read-only through hostfs; its memory is a file in TMPDIR, so that must be a tmpfs.
 
 uml_limit=240
+guests_init=$(dirname -- "${BASH_SOURCE[0]}")/guest-init
 # What virtio_net needs, in this order; the package keeps them where modprobe does not look.
 uml_net_modules=(net/core/failover drivers/net/net_failover drivers/net/virtio_net)
 
@@ -32,7 +33,7 @@ uml_guest_start() {
 	mkdir -p "$dir/tmp"
 	exec {in}<>"$dir/cmd.in" {out}<>"$dir/cmd.out"
 	TMPDIR=$dir/tmp spawn "$name" "$dir/log" linux.uml mem=128M rootfstype=hostfs rootflags=/ ro \
-		init="$guests_src/guest-init" con=null con0=null,fd:1 "con1=fd:$in,fd:$out" \
+		init="$guests_init" con=null con0=null,fd:1 "con1=fd:$in,fd:$out" \
 		"virtio_uml.device=$socket:1" vhb.tty=tty1 "vhb.ip=$address" "vhb.insmod=$modules"
 	exec {in}>&- {out}>&-
 	channel_ready "$name" "$uml_limit"

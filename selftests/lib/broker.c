@@ -21,7 +21,7 @@
 
 #define ARGUMENTS_MAX 16
 #define START_MS 20000
-#define STOP_MS 2000
+#define STOP_MS 5000
 #define IDLE_MS 5000
 #define POLL_MS 5
 #define LOG_BYTES_MAX 65536
@@ -306,9 +306,12 @@ int broker_count_idle(const struct broker *broker, unsigned int idle_fds,
 
 void broker_show_counts(const char *when, const struct broker_counts *counts)
 {
-	printf("# %s: %u descriptors, %u mappings, %u threads, VmSize %ld KiB, VmRSS %ld KiB, %ld files, slab %ld KiB\n",
-	       when, counts->fds, counts->maps, counts->tasks, counts->size_kib,
-	       counts->resident_kib, counts->files, counts->slab_kib);
+	printf("# %s: %u descriptors, %u mappings, %u threads, ", when,
+	       counts->fds, counts->maps, counts->tasks);
+	printf("VmSize %ld KiB, VmRSS %ld KiB, ", counts->size_kib,
+	       counts->resident_kib);
+	printf("system: %ld files, %ld KiB slab\n", counts->files,
+	       counts->slab_kib);
 	fflush(stdout);
 }
 

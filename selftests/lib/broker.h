@@ -67,7 +67,8 @@ bool broker_is_alive(const struct broker *broker);
  * broker_stop() - SIGTERM
  *
  * Return: its exit status, 128 + the signal that killed it, or -ETIMEDOUT when
- * it had to be killed after two seconds (the contract is one).
+ * it had to be killed after five seconds (the contract is one, but emulated CPUs
+ * of a busy host are slow).
  */
 int broker_stop(struct broker *broker);
 

@@ -19,7 +19,7 @@
 #define RECEIVE_BUFFER_BYTES (16 << 20)
 
 /* Autoconfiguration would send packets nobody asked for. */
-static int disable_ipv6(void)
+static int silence_ipv6(void)
 {
 	int fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6",
 		      O_WRONLY | O_CLOEXEC);
@@ -37,7 +37,7 @@ int host_netns_enter(void)
 {
 	if (unshare(CLONE_NEWNET) < 0)
 		return -errno;
-	return disable_ipv6();
+	return silence_ipv6();
 }
 
 int host_link_open(const char *name, uint16_t type, bool has_vnet_header)

@@ -319,6 +319,19 @@ void fixture_declare_memory(struct session_fixture *fixture)
 						&fixture->memory.fd, 1), 0);
 }
 
+void fixture_give_channel(struct session_fixture *fixture)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				    fds), 0);
+	assert_int_equal(frontend_tell(&fixture->frontend,
+				       VHB_SET_BACKEND_REQ_FD, NULL, 0, &fds[1],
+				       1), 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 struct vhb_wire_vring_addr fixture_vring_addr(unsigned int index)
 {
 	const uint64_t uva = FIXTURE_UVA + 0x100000 + index * 0x10000;

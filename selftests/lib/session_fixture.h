@@ -42,7 +42,7 @@
 /** VIRTIO_F_VERSION_1 */
 #define FIXTURE_VERSION_1 UINT64_C(0x100000000)
 /** Every protocol feature a session of the fixture offers */
-#define FIXTURE_PROTOCOL_FEATURES UINT64_C(0x1a219)
+#define FIXTURE_PROTOCOL_FEATURES UINT64_C(0x1a239)
 /** VHB_PROTOCOL_F_REPLY_ACK */
 #define FIXTURE_REPLY_ACK UINT64_C(0x8)
 
@@ -130,6 +130,9 @@ void fixture_negotiate(struct session_fixture *fixture, uint64_t features,
 
 /** fixture_declare_memory() - SET_MEM_TABLE with the fixture's memory */
 void fixture_declare_memory(struct session_fixture *fixture);
+
+/** fixture_give_channel() - SET_BACKEND_REQ_FD; the test keeps no end of it */
+void fixture_give_channel(struct session_fixture *fixture);
 
 /** fixture_vring_addr() - where a vring lies: at guest address 0x1i0000 */
 struct vhb_wire_vring_addr fixture_vring_addr(unsigned int index);

@@ -6,7 +6,7 @@
 #   need_vhost_net, need_program       end with "skip" when something is missing
 #   enter_netns                        run the script again in a network namespace of its own
 #   start_broker NAME OPTION...        on $work/NAME.sock, ready; its number is in ${pids[NAME]}, its words in $work/NAME.err
-#   stop_broker NAME                   SIGTERM; fails unless it ends within two seconds with status 0
+#   stop_broker NAME                   SIGTERM; fails unless it ends within five seconds with status 0
 #   end_broker NAME SIGNAL             the same with any signal; the exit status is left in $ended
 #   wait_for WHAT COMMAND...           until the command succeeds, ten seconds at most
 #   fails COMMAND...                   succeeds if the command does not
@@ -41,6 +41,7 @@ enter_netns() {
 		exec env VHB_NETNS=1 unshare --net --mount -- "./${0##*/}"
 	fi
 	echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null || true
+	ip link set lo up
 	work=$(mktemp -d /tmp/vhb-net.XXXXXX)
 	trap 'rm -rf -- "$work"' EXIT
 }
@@ -99,14 +100,14 @@ ready_or_ended() {
 
 # has_ended PID: also as a zombie
 has_ended() {
-	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
+	! grep -q '^State:.[^Z]' "/proc/$1/status" 2>/dev/null
 }
 
 end_broker() {
 	local pid=${pids[$1]} tries
 
 	kill "-$2" "$pid"
-	for ((tries = 0; tries < 40; tries++)); do
+	for ((tries = 0; tries < 100; tries++)); do
 		! has_ended "$pid" || break
 		sleep 0.05
 	done
@@ -126,12 +127,13 @@ stop_broker() {
 
 # Each case is a subshell with errexit on and brokers of its own; what it says is shown if it fails.
 run_cases() {
-	local name number=0 failed=0 status
+	local name number=0 failed=0 status start
 
 	printf 'KTAP version 1\n1..%d\n' $#
 	for name in "$@"; do
 		number=$((number + 1))
 		rm -rf -- "${work:?}"/*
+		start=${EPOCHREALTIME/./}
 		set +e
 		(
 			set -eE
@@ -141,6 +143,7 @@ run_cases() {
 		) >"$work/case.out" 2>&1
 		status=$?
 		set -e
+		printf '# %d ms\n' $(((${EPOCHREALTIME/./} - start) / 1000))
 		if [ "$status" -eq 0 ]; then
 			printf 'ok %d %s\n' "$number" "$name"
 		else

@@ -9,12 +9,13 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 # says STATUS WHAT REMEDY COMMAND...: ends with this status and exactly one line that names both what is wrong and what
 # to do (extended regular expressions)
 says() {
-	local status=0 expected=$1 what=$2 remedy=$3
+	local status=0 expected=$1 what=$2 remedy=$3 lines
 	shift 3
 
 	timeout -k 1 20 "$@" >"$work/says.out" 2>"$work/says.err" </dev/null || status=$?
-	if [ "$status" -ne "$expected" ] || [ "$(wc -l <"$work/says.err")" -ne 1 ] || [ -s "$work/says.out" ] ||
-		! grep -qE -- "$what" "$work/says.err" || ! grep -qE -- "$remedy" "$work/says.err"; then
+	mapfile -t lines <"$work/says.err"
+	if [ "$status" -ne "$expected" ] || [ ${#lines[@]} -ne 1 ] || [ -s "$work/says.out" ] ||
+		! [[ ${lines[0]} =~ $what ]] || ! [[ ${lines[0]} =~ $remedy ]]; then
 		printf 'status %s, not %s with "%s" and "%s": %s\n' "$status" "$expected" "$what" "$remedy" "$*"
 		return 1
 	fi
@@ -40,51 +41,37 @@ knock() {
 	perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Peer => $ARGV[0]) or exit 1' "$1"
 }
 
-# with_socket KIND PATH COMMAND...: the command gets a socket as descriptor 9. KIND: listening, connected, stray (neither)
-with_socket() {
-	perl -MSocket -MPOSIX -e '
-		my ($kind, $path, @command) = @ARGV;
-		my ($ours, $theirs);
-		if ($kind eq "connected") {
-			socketpair($theirs, $ours, AF_UNIX, SOCK_STREAM, 0) or die;
-		} else {
-			socket($ours, AF_UNIX, SOCK_STREAM, 0) or die;
-			if ($kind eq "listening") {
-				bind($ours, sockaddr_un($path)) && listen($ours, 5) or die;
-			}
-		}
-		# The other end stays here until the command has ended.
-		my $pid = fork();
-		if (!$pid) {
-			POSIX::dup2(fileno($ours), 9) or die;
-			close($theirs) if $theirs;
-			exec(@command) or die;
-		}
-		close($ours);
-		$SIG{TERM} = sub { kill("TERM", $pid) };
-		close($theirs) if $theirs && $ENV{HANG_UP};
-		1 while waitpid($pid, 0) < 0;
-		exit($? >> 8 || $? & 127);' -- "$@"
-}
+# "${with_socket[@]}" KIND PATH COMMAND...: becomes the command, with a socket as descriptor 9. KIND: listening; connected
+# (the command itself holds the other end); widowed (nobody holds it); stray (never connected)
+# shellcheck disable=SC2016
+with_socket=(perl -MSocket -MPOSIX -e '
+	my ($kind, $path, @command) = @ARGV;
+	my ($socket, $peer);
+	$^F = 99;
+	if ($kind eq "connected" || $kind eq "widowed") {
+		socketpair($socket, $peer, AF_UNIX, SOCK_STREAM, 0) or die;
+		close($peer) if $kind eq "widowed";
+	} else {
+		socket($socket, AF_UNIX, SOCK_STREAM, 0) or die;
+	}
+	if ($kind eq "listening") {
+		bind($socket, sockaddr_un($path)) && listen($socket, 5) or die;
+	}
+	POSIX::dup2(fileno($socket), 9) or die;
+	exec(@command) or die;' --)
 
+# The options' own test has the rest.
 usage_errors_end_with_two() {
 	local socket=--socket-path=$work/a.sock
 
 	misused 'no device type' 'net --socket-path' </dev/null
 	misused "unknown device type 'nett'" 'net' nett "$socket" --tap=vhbcli0
-	misused "'blk' is not in this version" 'net' blk "$socket"
 	misused "unknown option '--tapp'" '--help' net "$socket" --tapp=vhbcli0
 	misused '--tap' '--tap|--help' net "$socket"
 	misused '--socket-path' '--fd' net --tap=vhbcli0
-	misused 'exclude each other' '--help' net "$socket" --fd=3 --tap=vhbcli0
 	misused 'no interface name' '--help' net "$socket" --tap=a-name-too-long0
 	misused 'queue-pairs=0' 'from 1 to 64' net "$socket" --tap=vhbcli0 --queue-pairs=0
 	misused 'queue-pairs=65' 'from 1 to 64' net "$socket" --tap=vhbcli0 --queue-pairs=65
-	misused 'queue-pairs=2x' 'from 1 to 64' net "$socket" --tap=vhbcli0 --queue-pairs=2x
-	misused 'mtu=67' 'from 68' net "$socket" --tap=vhbcli0 --mtu=67
-	misused 'mac=01:00:00:00:00:00' 'address' net "$socket" --tap=vhbcli0 --mac=01:00:00:00:00:00
-	misused "unexpected argument 'more'" '--help' net "$socket" --tap=vhbcli0 more
-	misused 'datapath=module' 'vhost-net' net "$socket" --tap=vhbcli0 --datapath=module
 	fails link_exists vhbcli0
 }
 
@@ -126,7 +113,7 @@ missing_device_is_refused() {
 # Only where it is a module; in a mount namespace of the broker's own all modules vanish.
 missing_module_is_named() {
 	rmmod vhost_net
-	says 1 '/dev/vhost-net is missing.*no module vhost_net' 'install or boot a kernel' \
+	says 1 '/dev/vhost-net.*no module vhost_net' 'install or boot a kernel' \
 		unshare --mount sh -c 'mount -t tmpfs tmpfs /usr/lib/modules && exec "$@"' sh \
 		"$broker" net --socket-path="$work/a.sock" --tap=vhbcli0
 }
@@ -212,7 +199,7 @@ other_files_are_left_alone() {
 }
 
 listening_descriptor_is_served() {
-	with_socket listening "$work/fd.sock" "$broker" net --fd=9 --tap=vhbcli0 2>"$work/fd.err" &
+	"${with_socket[@]}" listening "$work/fd.sock" "$broker" net --fd=9 --tap=vhbcli0 2>"$work/fd.err" &
 	pids[fd]=$!
 	wait_ready fd
 	hold_guest fd
@@ -222,9 +209,9 @@ listening_descriptor_is_served() {
 }
 
 connected_descriptor_is_served_once() {
-	HANG_UP=1 with_socket connected - timeout 10 "$broker" net --fd=9 --tap=vhbcli0 2>"$work/fd.err"
+	"${with_socket[@]}" widowed - timeout 10 "$broker" net --fd=9 --tap=vhbcli0 2>"$work/fd.err"
 	grep -q '^ready$' "$work/fd.err"
-	with_socket connected - "$broker" net --fd=9 --tap=vhbcli0 2>"$work/fd.err" &
+	"${with_socket[@]}" connected - "$broker" net --fd=9 --tap=vhbcli0 2>"$work/fd.err" &
 	pids[fd]=$!
 	wait_ready fd
 	sleep 0.3
@@ -238,7 +225,7 @@ wrong_descriptors_are_refused() {
 	says 1 '--fd=9' "$remedy" "$broker" net --fd=9 --tap=vhbcli0
 	says 1 '--fd=0' "$remedy" "$broker" net --fd=0 --tap=vhbcli0
 	says 1 '--fd=9' "$remedy" "$broker" net --fd=9 --tap=vhbcli0 9<>/dev/udp/127.0.0.1/9
-	says 1 '--fd=9' "$remedy" with_stray_socket "$broker" net --fd=9 --tap=vhbcli0
+	says 1 '--fd=9' "$remedy" "${with_socket[@]}" stray - "$broker" net --fd=9 --tap=vhbcli0
 	fails link_exists vhbcli0
 }
 
@@ -256,10 +243,12 @@ signals_end_it_at_once() {
 
 # end_within_a_second NAME SIGNAL: status 0, nothing left behind, nothing said but "ready"
 end_within_a_second() {
-	local start=${EPOCHREALTIME/./}
+	local start=${EPOCHREALTIME/./} limit=1000000
 
+	# Emulated CPUs of a busy host are slow.
+	[ "${VHB_ACCEL:-}" != tcg ] || limit=3000000
 	end_broker "$1" "$2"
-	[ $((${EPOCHREALTIME/./} - start)) -lt 1000000 ]
+	[ $((${EPOCHREALTIME/./} - start)) -lt "$limit" ]
 	[ "$ended" -eq 0 ]
 	[ ! -e "$work/$1.sock" ]
 	fails link_exists vhbcli0
@@ -268,9 +257,12 @@ end_within_a_second() {
 
 once_ends_after_the_first() {
 	start_broker one --tap=vhbcli0 --once
-	"$pinger" "$work/one.sock" 1 ping 2 1 >/dev/null 2>&1 || true
+	hold_guest one
+	fails has_ended "${pids[one]}"
+	kill %%
 	wait_for "the end" has_ended "${pids[one]}"
 	wait "${pids[one]}"
+	unset 'pids[one]'
 	[ ! -e "$work/one.sock" ]
 }
 
@@ -293,8 +285,9 @@ only_ready_is_said() {
 
 service_manager_is_told() {
 	perl -MSocket -e '
-		socket(my $s, AF_UNIX, SOCK_DGRAM, 0) && bind($s, sockaddr_un($ARGV[0])) or die;
-		recv($s, my $text, 100, 0);
+		socket(my $socket, AF_UNIX, SOCK_DGRAM, 0) or die;
+		bind($socket, sockaddr_un($ARGV[0])) or die;
+		recv($socket, my $text, 100, 0);
 		print $text;' "$work/notify" >"$work/told" &
 	wait_for "the manager" test -S "$work/notify"
 	NOTIFY_SOCKET=$work/notify start_broker one --tap=vhbcli0
@@ -339,12 +332,6 @@ existing_tap_stays() {
 	link_exists vhbcli1
 	ip link del vhbcli1
 }
-
-with_stray_socket() {
-	with_socket stray - "$@"
-}
-
-export -f with_stray_socket with_socket
 
 need_vhost_net
 need_program "$pinger" "make test-programs"

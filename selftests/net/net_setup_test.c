@@ -168,7 +168,8 @@ static void test_bad_bridges(void **state)
 	assert_fails(vhb_net_create(&config, &kdev), -EINVAL, "not a bridge");
 	config.bridge_name = NULL;
 	config.mtu = 67;
-	assert_fails(vhb_net_create(&config, &kdev), -EINVAL, "MTU 67");
+	assert_fails(vhb_net_create(&config, &kdev), -EINVAL,
+		     "does not take an MTU of 67");
 	/* Nothing is left behind. */
 	assert_int_equal(if_nametoindex("vhb0"), 0);
 }

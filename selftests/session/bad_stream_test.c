@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sys/eventfd.h>
@@ -24,6 +25,7 @@
 #define MESSAGE_BYTES_MAX 64
 #define ROUNDS 200
 #define REFUSALS_LOGGED 20
+#define IDLE_MS 300
 
 /* One message as bytes, with a descriptor or -1 */
 struct packet {
@@ -388,15 +390,29 @@ static unsigned int send_without_reading(struct session_fixture *fixture)
 	return count;
 }
 
+static int64_t used_ms(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
 static void a_front_end_that_reads_no_replies_is_not_read_from(void **state)
 {
 	struct session_fixture *fixture = *state;
 	struct resources before, now;
 	unsigned int count;
+	int64_t busy_ms;
 
 	fixture_start(fixture, 1);
 	resources_count(&before);
 	count = send_without_reading(fixture);
+	/* Nor is it asked again and again. */
+	busy_ms = used_ms();
+	usleep(IDLE_MS * 1000);
+	busy_ms = used_ms() - busy_ms;
+	assert_true(busy_ms < IDLE_MS / 4);
 	/* What fits into two sockets, not more */
 	assert_true(count > 10);
 	assert_true(count < 10000);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -96,7 +99,11 @@ static void reset_device_brings_back_the_initial_state(void **state)
 
 	fixture_start(fixture, 2);
 	assert_int_equal(frontend_set_status(frontend, DRIVER_OK), 0);
+	assert_int_equal(frontend_set_vring_base(frontend, 0, 5), 0);
+	assert_int_equal(frontend_set_vring_kick(frontend, 0,
+						 fixture->kick_fds[0]), 0);
 	recorder_advance(fixture->recorder, 0, 10);
+	fixture_forget_calls(fixture);
 	assert_int_equal(frontend_reset_device(frontend), 0);
 	fixture_expect_calls(fixture, "STOP 0\nSTOP 1\n");
 	assert_int_equal(frontend_get_status(frontend, &status), 0);
@@ -124,10 +131,10 @@ static void after_reset_device_the_front_end_can_begin_again(void **state)
 
 	assert_int_equal(frontend_set_features(frontend, FIXTURE_BIT30 | 1), 0);
 	fixture_set_up_vring(fixture, 0);
+	fixture_expect_calls(fixture, "SET_FEATURES 0x1\n");
 	assert_int_equal(frontend_set_vring_enable(frontend, 0, true), 0);
 	/* Memory and call descriptor belong to the connection. */
 	fixture_expect_calls(fixture,
-			     "SET_FEATURES 0x1\n"
 			     FIXTURE_START_LINES(0, 256, 0, kick0, call0));
 }
 
@@ -344,7 +351,7 @@ static void a_descriptor_with_a_removed_region_is_closed(void **state)
 static void a_request_that_is_not_offered_is_acknowledged_as_failed(void **state)
 {
 	static const uint32_t requests[] = {
-		VHB_SET_LOG_FD, VHB_SET_BACKEND_REQ_FD, VHB_GPU_SET_SOCKET,
+		VHB_SET_LOG_FD, VHB_GPU_SET_SOCKET,
 		VHB_SET_INFLIGHT_FD,
 	};
 	static const uint8_t mac[6] = { 2 };
@@ -362,6 +369,45 @@ static void a_request_that_is_not_offered_is_acknowledged_as_failed(void **state
 	resources_assert_same(&before);
 	fixture_expect_calls(fixture, "");
 	assert_true(recorder_is_running(fixture->recorder, 0));
+}
+
+/* A front-end may wait on it: it stays open, and nothing comes but its end. */
+static void a_channel_for_our_requests_is_kept_until_another_comes(void **state)
+{
+	struct session_fixture *fixture = *state;
+	struct pollfd pollfd = { .events = POLLIN };
+	struct resources before;
+	int fds[2];
+
+	fixture_start(fixture, 1);
+	fixture_give_channel(fixture);
+	resources_count(&before);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				    fds), 0);
+	assert_int_equal(frontend_tell(&fixture->frontend,
+				       VHB_SET_BACKEND_REQ_FD, NULL, 0, &fds[1],
+				       1), 0);
+	close(fds[1]);
+	pollfd.fd = fds[0];
+	assert_int_equal(poll(&pollfd, 1, 100), 0);
+	assert_int_equal(frontend_reset_device(&fixture->frontend), 0);
+	assert_int_equal(poll(&pollfd, 1, 100), 0);
+	fixture_give_channel(fixture);
+	assert_int_equal(poll(&pollfd, 1, 5000), 1);
+	assert_true(pollfd.revents & POLLHUP);
+	close(fds[0]);
+	/* The ring's kick descriptor went with the reset. */
+	before.fd_count--;
+	resources_assert_same(&before);
+}
+
+static void a_channel_for_our_requests_ends_with_the_session(void **state)
+{
+	struct session_fixture *fixture = *state;
+
+	fixture_start(fixture, 1);
+	fixture_give_channel(fixture);
+	fixture_expect_calls(fixture, "");
 }
 
 int main(void)
@@ -391,6 +437,8 @@ int main(void)
 		fixture_test(memory_slots_must_be_negotiated),
 		fixture_test(a_removed_region_is_named_without_a_descriptor),
 		fixture_test(a_descriptor_with_a_removed_region_is_closed),
+		fixture_test(a_channel_for_our_requests_is_kept_until_another_comes),
+		fixture_test(a_channel_for_our_requests_ends_with_the_session),
 		fixture_test(a_request_that_is_not_offered_is_acknowledged_as_failed),
 	};
 

@@ -80,6 +80,8 @@ static void negotiate(struct session_fixture *fixture, uint64_t known)
 	ok(frontend_get_queue_num(frontend, &value));
 	if (vhb_has_bit(mask & known, VHB_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 		ok(frontend_get_max_mem_slots(frontend, &value));
+	if (vhb_has_bit(mask & known, VHB_PROTOCOL_F_BACKEND_REQ))
+		fixture_give_channel(fixture);
 	ok(frontend_set_owner(frontend));
 }
 

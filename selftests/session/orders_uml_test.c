@@ -71,8 +71,12 @@ static void connect_uml(struct session_fixture *fixture)
 	assert_false(vhb_has_bit(mask, VHB_PROTOCOL_F_INBAND_NOTIFICATIONS));
 	ok(frontend_set_protocol_features(frontend, mask &
 			(vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
+			 vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
 			 vhb_bit(VHB_PROTOCOL_F_CONFIG))));
 	frontend->need_reply = true;
+	/* Without the offer its driver finds no interrupt for its rings. */
+	assert_true(vhb_has_bit(mask, VHB_PROTOCOL_F_BACKEND_REQ));
+	fixture_give_channel(fixture);
 }
 
 /* Always room for two regions, in use is one */

@@ -89,6 +89,8 @@ static void activate_cloud_hypervisor(struct session_fixture *fixture,
 		ok(frontend_set_vring_kick(frontend, i, fixture->kick_fds[i]));
 	}
 	enable_all(fixture, 2, true);
+	/* Last, when the rings run */
+	fixture_give_channel(fixture);
 }
 
 static void start_cloud_hypervisor(struct session_fixture *fixture)
@@ -191,7 +193,9 @@ static void connect_crosvm(struct session_fixture *fixture)
 	ok(frontend_set_protocol_features(&fixture->frontend, mask &
 			(vhb_bit(VHB_PROTOCOL_F_MQ) |
 			 vhb_bit(VHB_PROTOCOL_F_CONFIG) |
+			 vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
 			 vhb_bit(VHB_PROTOCOL_F_REPLY_ACK))));
+	fixture_give_channel(fixture);
 	ok(frontend_get_queue_num(&fixture->frontend, &mask));
 	assert_int_equal(mask, FIXTURE_VRING_COUNT);
 }

@@ -77,6 +77,19 @@ int vhb_edit_owner(struct vhb_session *session, struct vhb_want *want,
 	return 0;
 }
 
+/*
+ * Offered although we have no request to send yet: without this channel
+ * User-Mode Linux has no interrupt for its virtqueues, and its driver gives up.
+ */
+int vhb_edit_backend_fd(struct vhb_session *session, struct vhb_want *want,
+			struct vhb_message *message)
+{
+	(void)session;
+	want->backend_fd = message->fds[0];
+	message->fds[0] = -1;
+	return 0;
+}
+
 int vhb_edit_reset_owner(struct vhb_session *session, struct vhb_want *want,
 			 struct vhb_message *message)
 {

@@ -27,6 +27,8 @@ int vhb_edit_protocol_features(struct vhb_session *session,
 			       struct vhb_message *message);
 int vhb_edit_owner(struct vhb_session *session, struct vhb_want *want,
 		   struct vhb_message *message);
+int vhb_edit_backend_fd(struct vhb_session *session, struct vhb_want *want,
+			struct vhb_message *message);
 int vhb_edit_reset_owner(struct vhb_session *session, struct vhb_want *want,
 			 struct vhb_message *message);
 int vhb_edit_reset_device(struct vhb_session *session, struct vhb_want *want,

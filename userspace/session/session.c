@@ -53,6 +53,7 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_GET_QUEUE_NUM] = { .reply = vhb_reply_queue_num },
 	[VHB_SET_VRING_ENABLE] = { .edit = vhb_edit_vring_enable },
 	[VHB_NET_SET_MTU] = { .edit = vhb_edit_mtu },
+	[VHB_SET_BACKEND_REQ_FD] = { .edit = vhb_edit_backend_fd },
 	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
 	[VHB_SET_CONFIG] = { .edit = vhb_edit_config },
 	[VHB_RESET_DEVICE] = { .edit = vhb_edit_reset_device },
@@ -91,6 +92,7 @@ static void drop_difference(const struct vhb_want *dropped,
 		close_if_dropped(old->call_fd, new->call_fd);
 		close_if_dropped(old->err_fd, new->err_fd);
 	}
+	close_if_dropped(dropped->backend_fd, kept->backend_fd);
 	if (dropped->map != kept->map)
 		vhb_memory_map_put(dropped->map);
 }
@@ -98,6 +100,7 @@ static void drop_difference(const struct vhb_want *dropped,
 static void init_want(struct vhb_want *want)
 {
 	memset(want, 0, sizeof(*want));
+	want->backend_fd = -1;
 	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++) {
 		want->vrings[i].kick_fd = -1;
 		want->vrings[i].call_fd = -1;
@@ -289,6 +292,7 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	session->offered_protocol_mask =
 		vhb_bit(VHB_PROTOCOL_F_MQ) |
 		vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
+		vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
 		vhb_bit(VHB_PROTOCOL_F_CONFIG) |
 		vhb_bit(VHB_PROTOCOL_F_RESET_DEVICE) |
 		vhb_bit(VHB_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |

@@ -56,6 +56,7 @@ struct vhb_vring_want {
  * @protocol_features_mask: SET_PROTOCOL_FEATURES
  * @status: SET_STATUS
  * @map: guest memory, one reference; NULL until a region was declared
+ * @backend_fd: SET_BACKEND_REQ_FD, our way to send requests; owned, or -1
  * @vrings: the first kdev->vring_count are used
  */
 struct vhb_want {
@@ -64,6 +65,7 @@ struct vhb_want {
 	uint64_t protocol_features_mask;
 	uint8_t status;
 	struct vhb_memory_map *map;
+	int backend_fd;
 	struct vhb_vring_want vrings[VHB_VRING_COUNT_MAX];
 };
 
