@@ -3,63 +3,87 @@
  * Works around a race of QEMU's multi-threaded emulation (TCG), so that it does not kill the guest under a test.
  *
  * Linux patches its own code while other CPUs run it (static keys, static calls, tracing): it plants an int3, writes
- * the rest of the new instruction, then replaces the int3. For a store into code QEMU first throws away what it has
- * translated from there and then stores. A CPU that translates the code in between keeps the int3, and nobody tells
- * QEMU again. Linux then meets a breakpoint that nobody set: 6.12 dies with "Oops: int3", 6.1 tries the instruction
- * again for ever. Seen with QEMU 7.2 and 10.0; two CPUs and one hot static key take a second to get there.
+ * the rest of the new instruction, replaces the int3, and after each step interrupts all CPUs so that they forget
+ * what they have fetched. In QEMU a CPU reads code, translates it, and only then sees to it that later stores to that
+ * page throw the translation away. A store that falls in between is lost on it: the CPU keeps the int3 for good. Linux
+ * then meets a breakpoint that nobody set: 6.12 dies with "Oops: int3", 6.1 tries the instruction again for ever.
+ * Seen with QEMU 7.2 and 10.0; two CPUs and one hot static key take a second to get there.
  *
- * Cure: store everything twice. The second store throws away what was translated around the first one, and what is
- * translated around the second is right, because the bytes are in memory already.
+ * Cure: when all CPUs have answered, store the same bytes again. Whoever was translating has finished by then, so this
+ * store is noticed; and the patching code has not yet forgotten its breakpoint, so who meets it until then is helped.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
+#include <linux/string.h>
+
+/* The kernel patches at most a page full of descriptors between two rounds of interrupts, two stores for each. */
+#define POKES_MAX 512
+#define POKE_LEN_MAX 16
 
 struct poke {
 	void *addr;
-	const void *opcode;
 	size_t len;
 };
 
-static int poke_entry(struct kretprobe_instance *instance, struct pt_regs *regs)
-{
-	struct poke *poke = (struct poke *)instance->data;
+/* Both probes run below text_mutex, which protects these. */
+static struct poke pokes[POKES_MAX];
+static unsigned int pokes_count;
 
-	poke->addr = (void *)regs_get_kernel_argument(regs, 0);
-	poke->opcode = (const void *)regs_get_kernel_argument(regs, 1);
-	poke->len = regs_get_kernel_argument(regs, 2);
+static int note_poke(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct poke poke = {
+		.addr = (void *)regs_get_kernel_argument(regs, 0),
+		.len = regs_get_kernel_argument(regs, 2),
+	};
+
+	if (poke.len > POKE_LEN_MAX || pokes_count == POKES_MAX)
+		return 0;
+	pokes[pokes_count++] = poke;
 	return 0;
 }
 
-static int poke_again(struct kretprobe_instance *instance, struct pt_regs *regs);
-
-static struct kretprobe text_poke_probe = {
-	.kp.symbol_name = "text_poke",
-	.entry_handler = poke_entry,
-	.handler = poke_again,
-	.data_size = sizeof(struct poke),
+static struct kprobe text_poke_probe = {
+	.symbol_name = "text_poke",
+	.pre_handler = note_poke,
 };
 
-/*
- * text_mutex is still held by text_poke()'s caller, and its opcode bytes still exist. The call made here is not probed
- * again: kprobes do not nest.
- */
+/* The calls made here are not probed again: kprobes do not nest. */
 static int poke_again(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
-	void *(*text_poke)(void *addr, const void *opcode, size_t len) = (void *)text_poke_probe.kp.addr;
-	struct poke *poke = (struct poke *)instance->data;
+	void *(*text_poke)(void *addr, const void *opcode, size_t len) = (void *)text_poke_probe.addr;
+	u8 bytes[POKE_LEN_MAX];
 
-	text_poke(poke->addr, poke->opcode, poke->len);
+	while (pokes_count) {
+		struct poke *poke = &pokes[--pokes_count];
+
+		memcpy(bytes, poke->addr, poke->len);
+		text_poke(poke->addr, bytes, poke->len);
+	}
 	return 0;
 }
+
+static struct kretprobe text_poke_sync_probe = {
+	.kp.symbol_name = "text_poke_sync",
+	.handler = poke_again,
+};
 
 static int __init poke_twice_init(void)
 {
-	return register_kretprobe(&text_poke_probe);
+	int ret;
+
+	ret = register_kprobe(&text_poke_probe);
+	if (ret)
+		return ret;
+	ret = register_kretprobe(&text_poke_sync_probe);
+	if (ret)
+		unregister_kprobe(&text_poke_probe);
+	return ret;
 }
 
 static void __exit poke_twice_exit(void)
 {
-	unregister_kretprobe(&text_poke_probe);
+	unregister_kretprobe(&text_poke_sync_probe);
+	unregister_kprobe(&text_poke_probe);
 }
 
 module_init(poke_twice_init);
