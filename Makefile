@@ -59,7 +59,7 @@ vm-shell: ## a shell in the test VM, this tree at /vhb (KERNEL=6.12 or 6.1)
 ##@ Test
 .PHONY: check
 check: ## every test; last line "N passed, N failed, N skipped"
-	@selftests/check.sh static unit vm
+	@selftests/check.sh static unit runner vm
 
 .PHONY: check-unit
 check-unit: ## the fast part without a VM: C tests with sanitizers (TESTS=wire/ picks by path)
@@ -72,6 +72,10 @@ check-static: ## style and layer rules (TESTS=layers picks by path)
 .PHONY: check-vm
 check-vm: ## the tests that need a kernel with vhost, on 6.12 and 6.1 (KERNEL= picks one)
 	@KERNEL="$(KERNEL)" selftests/check.sh vm
+
+.PHONY: check-runner
+check-runner: ## the VM runner itself: status, time-outs, dirty logs, dying guests
+	@selftests/check.sh runner
 
 ##@ Else
 .PHONY: help

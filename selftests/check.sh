@@ -5,6 +5,7 @@
 # Usage: check.sh PART...
 #   static  style and layer rules (selftests/static), and the tests of the test tools themselves
 #   unit    the C tests, natively and with sanitizers
+#   runner  the VM runner keeps its promises (selftests/vm/selftest.sh)
 #   vm      everything that needs a kernel with vhost, in a VM (selftests/vm_tests.sh)
 #
 # Installs missing packages first where it can. Complete output is left in O/check/*.ktap; every skipped and failed
@@ -136,6 +137,15 @@ part_unit() {
 	run_all unit_command ${picked[@]+"${picked[@]}"}
 }
 
+part_runner() {
+	packages build vm
+	new_stream runner
+	say "booting some ten VMs"
+	time_limit=1800
+	printf '1..1\n' >>"$stream"
+	run_program 1 1 vm/selftest selftests/vm/selftest.sh
+}
+
 part_vm() {
 	local kernel pid
 
@@ -155,10 +165,10 @@ part_vm() {
 main() {
 	local part status=0
 
-	[ $# -gt 0 ] || { say "usage: check.sh static|unit|vm ..."; exit 2; }
+	[ $# -gt 0 ] || { say "usage: check.sh static|unit|runner|vm ..."; exit 2; }
 	for part in "$@"; do
 		case $part in
-		static | unit | vm) ;;
+		static | unit | runner | vm) ;;
 		*) say "unknown part '$part'"; exit 2 ;;
 		esac
 	done

@@ -5,6 +5,8 @@
 #   dpdk_start NAME PATH MODE [TESTPMD-ARG]...   PATH is a vhost-user socket or /dev/vhost-net; forwarding is idle
 #   dpdk_go NAME / dpdk_pause NAME               start and stop forwarding; a paused port uses no CPU
 #   dpdk_stop NAME [SIGNAL]
+#   vhost_pin NAME CPU                           where the kernel's thread for that testpmd or broker runs
+#   dpdk_broker_start NAME MODEL TAP ARGS...     a broker on a tap with the flags of testpmd's own tap MODEL
 #   dpdk_tcp_start NAME PATH ADDRESS/LEN         a network namespace behind the port, so that NAME is a guest that
 #                                                pings and speaks TCP (guest_exec NAME runs in it)
 # Set before: dpdk_vdev (more devargs for the virtio-user port), dpdk_lcores, dpdk_limit (seconds for each step).
@@ -66,6 +68,41 @@ dpdk_stop() {
 	end "$1" "${2:-INT}" 20 || status=$?
 	[ "$status" -eq 0 ] || [ "${2:-INT}" = KILL ] ||
 		complain "testpmd '$1' ended with status $status" "$VHB_RUN/$1/log"
+}
+
+# vhost_pin NAME CPU: the kernel thread that serves process NAME's vrings inherits its creator's CPUs: testpmd's single
+# one or all of the broker's. Figures of the two are comparable only when that is made equal.
+vhost_pin() {
+	local pid task comm pinned=0
+	pid=$(<"$VHB_RUN/$1/pid")
+
+	# A thread of the owner since 6.4, before that a kernel thread named after it.
+	for task in /proc/"$pid"/task/* $(pgrep -x "vhost-$pid" | sed 's|^|/proc/|'); do
+		comm=$(cat "$task/comm" 2>/dev/null) || continue
+		if [[ $comm == vhost-* ]]; then
+			taskset -pc "$2" "${task##*/}" >/dev/null && pinned=1
+		fi
+	done
+	[ "$pinned" = 1 ] || complain "no vhost thread of '$1' found"
+}
+
+# On /dev/vhost-net testpmd opens its tap in a way of its own (multi-queue, NAPI): a fifth of the path is in that, so a
+# comparison with it needs a bridge on a tap like that. The interface goes with the broker, which holds its only queue.
+dpdk_broker_start() {
+	local name=$1 model=$2 tap=$3 flags
+	shift 3
+
+	flags=$(in_lab cat "/sys/class/net/$model/tun_flags")
+	# shellcheck disable=SC2016
+	spawn "$name" "$(state "$name")/log" perl -e '
+		$^F = 255;	# or exec would close the tap
+		my ($flags, $name, @command) = @ARGV;
+		my $settable = 0x5132;	# IFF_TAP, _NAPI, _NAPI_FRAGS, _MULTI_QUEUE, _NO_PI, _VNET_HDR
+		open(my $tap, "+<", "/dev/net/tun") or die "/dev/net/tun: $!\n";
+		ioctl($tap, 0x400454ca, pack("a16 S x22", $name, oct($flags) & $settable)) or die "TUNSETIFF: $!\n";
+		exec(@command, "--tap-fd=" . fileno($tap)) or die "$command[0]: $!\n"' \
+		"$flags" "$tap" "$VHB_BROKER" "$@"
+	broker_wait "$name"
 }
 
 # The port's frames go on, by testpmd's io forwarding, to a veth pair whose far end lives in a namespace of its own.

@@ -119,10 +119,13 @@ end() {
 
 	pid=$(cat "$VHB_RUN/$1/pid" 2>/dev/null) || return 0
 	kill -"$2" "$pid" 2>/dev/null || true
-	if ! poll_until "$3" gone "$1"; then
-		kill -KILL "$pid" 2>/dev/null || true
-	fi
-	wait "$pid" 2>/dev/null || status=$?
+	# Standard error is closed to the shell itself: it would report each job that a signal ended.
+	{
+		if ! poll_until "$3" gone "$1"; then
+			kill -KILL "$pid" || true
+		fi
+		wait "$pid" || status=$?
+	} 2>/dev/null
 	rm -f "$VHB_RUN/$1/pid"
 	return "$status"
 }
@@ -147,14 +150,17 @@ trap 'exit 143' TERM
 
 # broker_start NAME ARGS...: as soon as it returns true, the socket accepts front-ends.
 broker_start() {
-	local name=$1 log
-	log=$(state "$1")/log
+	local name=$1
 	shift
 
 	[ -x "$VHB_BROKER" ] || { complain "no broker at $VHB_BROKER"; return 1; }
-	spawn "$name" "$log" "$VHB_BROKER" "$@"
-	if ! poll_until 15 broker_says_ready_or_is_gone "$name" || ! broker_is_ready "$name"; then
-		complain "broker '$name' is not ready: vhost-bridge $*" "$log"
+	spawn "$name" "$(state "$name")/log" "$VHB_BROKER" "$@"
+	broker_wait "$name"
+}
+
+broker_wait() {
+	if ! poll_until 15 broker_says_ready_or_is_gone "$1" || ! broker_is_ready "$1"; then
+		complain "broker '$1' is not ready" "$VHB_RUN/$1/log"
 		return 1
 	fi
 }

@@ -6,7 +6,6 @@
 #   transfer_check to-guest|from-guest NAME FILE    TCP and checksums; prints MB/s (10^6 bytes)
 #   rate_window INTERFACE SECONDS         packets a second that the front-end sent, by the kernel's counter
 
-transfer_port=5001
 transfer_limit=120
 
 ping_check() {
@@ -24,13 +23,13 @@ rate_of() {
 }
 
 transfer_check() {
-	local direction=$1 name=$2 file=$3
+	local direction=$1 name=$2 file=$3 port
 
-	# A new port each time: nobody waits for the old connection's TIME_WAIT.
-	transfer_port=$((transfer_port + 1))
+	# Another port each time: nobody waits for the old connection's TIME_WAIT.
+	port=$((20000 + RANDOM % 10000))
 	case $direction in
-	to-guest) transfer_to_guest "$name" "$file" ;;
-	from-guest) transfer_from_guest "$name" "$file" ;;
+	to-guest) transfer_to_guest "$name" "$file" "$port" ;;
+	from-guest) transfer_from_guest "$name" "$file" "$port" ;;
 	*) complain "transfer_check: no direction '$direction'" ;;
 	esac
 }
@@ -44,7 +43,7 @@ transfer_says() {
 # The guest says when it listens and when it has the whole file: that is what the clock counts, not its checksum.
 # The received file stays in the guest for transfer_from_guest.
 transfer_to_guest() {
-	local name=$1 file=$2 dir=$VHB_RUN/$1 port=$transfer_port waiter start end status=0 hex got want
+	local name=$1 file=$2 port=$3 dir=$VHB_RUN/$1 waiter start end status=0 hex got want
 	printf -v hex '%04X' "$port"
 
 	rm -f "$dir/transfer"
@@ -77,7 +76,7 @@ transfer_listens() {
 
 # What the guest sends is what it received before, which must have been FILE. The clock starts with the first byte.
 transfer_from_guest() {
-	local name=$1 file=$2 dir=$VHB_RUN/$1 port=$transfer_port receiver status=0 ip times
+	local name=$1 file=$2 port=$3 dir=$VHB_RUN/$1 receiver status=0 ip times
 	ip=$(<"$dir/ip")
 
 	{

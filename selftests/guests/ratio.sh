@@ -4,12 +4,15 @@
 #
 # Usage: ratio.sh [--windows N] [--seconds S] [--report FILE]
 #
-# Runs in the VM; with run.sh --icount the clock counts instructions and the figures repeat. Both front-ends are up
+# Runs in the VM; with run.sh --icount the clock counts instructions and the figures repeat. Three front-ends are up
 # all the time, one of them forwards: so the windows alternate without a restart between them. The packets are counted
 # by the kernel at the tap.
+#   native   testpmd on /dev/vhost-net, on the tap it makes itself
+#   bridged  testpmd on the bridge, on a tap opened with the same flags: what the bridge itself costs
+#   own      testpmd on the bridge, on the tap the broker makes: what a user gets
 #
-# The last line, also in FILE:  ratio native=PPS bridged=PPS ratio=R windows=N switches=N
-# (switches: how often the broker's main thread was switched away from while packets flowed)
+# The last line, also in FILE:  ratio native=PPS bridged=PPS ratio=R own=PPS windows=N switches=N
+# (switches: how often the brokers' main threads were switched away from while packets flowed)
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -25,48 +28,68 @@ while [ $# -gt 0 ]; do
 	shift 2
 done
 
-# window FRONT-END TAP: its rate once it is in its stride.
+# window NAME: its rate once it is in its stride; tap and front-end have the same name.
 window() {
 	dpdk_go "$1"
 	sleep 0.2
-	rate_window "$2" "$seconds"
+	rate_window "$1" "$seconds"
 	dpdk_pause "$1"
 }
 
-main() {
-	local i native=() bridged=() rate before=0 after=0 switches=0 line
-	# One set of parameters for both, and enough time: start-up is slow when every instruction is counted.
+start_all() {
+	local name
+	# Start-up is slow when every instruction is counted.
 	dpdk_limit=300
 
 	modprobe vhost_net
 	lab_enter ratio
 	dpdk_start native /dev/vhost-net txonly
 	tap_up native ''
-	broker_start broker net --socket-path="$VHB_RUN/net.sock" --tap=bridged
-	dpdk_start front "$VHB_RUN/net.sock" txonly
-	tap_up bridged ''
-
-	for ((i = 1; i <= windows; i++)); do
-		rate=$(window native native)
-		native+=("$rate")
-		before=$(broker_ctxt_switches broker)
-		rate=$(window front bridged)
-		after=$(broker_ctxt_switches broker)
-		switches=$((switches + after - before))
-		bridged+=("$rate")
-		say "window $i: native ${native[-1]}, bridged ${bridged[-1]} packets a second"
+	dpdk_broker_start broker-bridged native bridged net --socket-path="$VHB_RUN/bridged.sock"
+	broker_start broker-own net --socket-path="$VHB_RUN/own.sock" --tap=own
+	for name in bridged own; do
+		dpdk_start "$name" "$VHB_RUN/$name.sock" txonly
+		tap_up "$name" ''
 	done
-	line=$(printf '%s\n' "${native[*]}" "${bridged[*]}" | awk -v switches="$switches" '
-		{ for (i = 1; i <= NF; i++) sum[NR] += $i; n = NF }
+}
+
+# Pollers do not end nicely when a virtual second takes twenty real ones.
+stop_all() {
+	local name
+
+	for name in native bridged own; do
+		dpdk_stop "$name" KILL
+	done
+	broker_stop broker-bridged
+	broker_stop broker-own
+}
+
+switches_of() {
+	echo "$(($(broker_ctxt_switches broker-bridged) + $(broker_ctxt_switches broker-own)))"
+}
+
+main() {
+	local i name rate before switches=0 rates='' line
+
+	start_all
+	for ((i = 1; i <= windows; i++)); do
+		for name in native bridged own; do
+			before=$(switches_of)
+			rate=$(window "$name")
+			switches=$((switches + $(switches_of) - before))
+			rates+="$name $rate"$'\n'
+			say "window $i: $rate packets a second, $name"
+		done
+	done
+	stop_all
+	line=$(awk -v windows="$windows" -v switches="$switches" '
+		NF { sum[$1] += $2 }
 		END {
-			if (!n || sum[1] <= 0 || sum[2] <= 0) exit 1
-			printf "ratio native=%d bridged=%d ratio=%.4f windows=%d switches=%d\n",
-				sum[1] / n, sum[2] / n, sum[2] / sum[1], n, switches
-		}') || { complain "no packets in some window: ${native[*]} / ${bridged[*]}"; return 1; }
-	# Pollers do not end nicely when a virtual second takes twenty real ones.
-	dpdk_stop native KILL
-	dpdk_stop front KILL
-	broker_stop broker
+			if (!sum["native"] || !sum["bridged"] || !sum["own"]) exit 1
+			printf "ratio native=%d bridged=%d ratio=%.4f own=%d windows=%d switches=%d\n",
+				sum["native"] / windows, sum["bridged"] / windows, sum["bridged"] / sum["native"],
+				sum["own"] / windows, windows, switches
+		}' <<<"$rates") || { complain "one of the three sent no packets at all"; return 1; }
 	printf '%s\n' "$line"
 	[ -z "$report" ] || printf '%s\n' "$line" >"$report"
 }

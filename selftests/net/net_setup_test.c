@@ -96,36 +96,25 @@ static unsigned int link_mtu(const char *name)
 	return link.mtu;
 }
 
+/* What a front-end asks for changes what its guest is told, never the host. */
 static void test_mtu(void **state)
 {
 	struct vhb_kdev *kdev = make_net(1);
-	int same, larger, smaller, refused;
 
 	(void)state;
 	assert_int_equal(told_mtu(kdev), 1500);
 	assert_int_equal(kdev->ops->set_mtu(kdev, 1400), 0);
 	assert_int_equal(told_mtu(kdev), 1400);
-	assert_int_equal(link_mtu("vhb0"), 1400);
 	assert_int_equal(kdev->ops->set_mtu(kdev, 68), 0);
 	assert_int_equal(kdev->ops->set_mtu(kdev, 67), -EINVAL);
+	assert_int_equal(kdev->ops->set_mtu(kdev, 1501), -EINVAL);
 	assert_int_equal(kdev->ops->set_mtu(kdev, 65536), -EINVAL);
-	/* More than an Ethernet frame of a tap */
-	assert_int_equal(kdev->ops->set_mtu(kdev, 65535), -EINVAL);
 	assert_int_equal(kdev->ops->set_mtu(kdev, 1ULL << 32 | 1500), -EINVAL);
-	assert_int_equal(link_mtu("vhb0"), 68);
-
-	assert_int_equal(kdev->ops->set_mtu(kdev, 1500), 0);
-	set_net_admin(false);
-	same = kdev->ops->set_mtu(kdev, 1500);
-	smaller = kdev->ops->set_mtu(kdev, 1300);
-	refused = kdev->ops->set_mtu(kdev, 9000);
-	larger = told_mtu(kdev);
-	set_net_admin(true);
-	assert_int_equal(same, 0);
-	assert_int_equal(smaller, 0);
-	assert_int_equal(refused, -EPERM);
-	assert_int_equal(larger, 1300);
+	assert_int_equal(told_mtu(kdev), 68);
 	assert_int_equal(link_mtu("vhb0"), 1500);
+	/* The next front-end starts afresh. */
+	kdev->ops->reset(kdev);
+	assert_int_equal(told_mtu(kdev), 1500);
 	kdev->ops->destroy(kdev);
 }
 

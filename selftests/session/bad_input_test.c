@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -472,7 +473,7 @@ static void config_larger_than_its_payload_is_refused(void **state)
 	refuse_config(*state, VHB_GET_CONFIG, 257, 12 + 256);
 }
 
-/* The kernel takes eventfds only, and says so when the ring runs. */
+/* The kernel takes eventfds only; it is not even asked. */
 static void a_kick_descriptor_that_is_no_eventfd_is_refused(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -482,11 +483,11 @@ static void a_kick_descriptor_that_is_no_eventfd_is_refused(void **state)
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	refusal_begin(fixture);
 	refusal_expect_fd(fixture, VHB_SET_VRING_KICK, 0, null_fd,
-			  "SET_VRING_KICK 0 not-an-eventfd = EINVAL\n");
+			  "");
 	refusal_expect_fd(fixture, VHB_SET_VRING_KICK, 0, fds[0],
-			  "SET_VRING_KICK 0 not-an-eventfd = EINVAL\n");
+			  "");
 	refusal_expect_fd(fixture, VHB_SET_VRING_KICK, 0, fixture->memory.fd,
-			  "SET_VRING_KICK 0 not-an-eventfd = EINVAL\n");
+			  "");
 	close(null_fd);
 	close(fds[0]);
 	close(fds[1]);
@@ -499,29 +500,36 @@ static void a_call_descriptor_of_no_use_is_refused(void **state)
 
 	refusal_begin(fixture);
 	refusal_expect_fd(fixture, VHB_SET_VRING_CALL, 0, null_fd,
-			  "SET_VRING_CALL 0 not-an-eventfd = EINVAL\n");
+			  "");
 	refusal_expect_fd(fixture, VHB_SET_VRING_ERR, 0, null_fd,
-			  "SET_VRING_ERR 0 not-an-eventfd = EINVAL\n");
+			  "");
 	close(null_fd);
 }
 
-static void a_bad_descriptor_of_a_stopped_ring_is_refused_at_its_start(void **state)
+static void a_bad_descriptor_of_a_stopped_ring_is_refused_at_once(void **state)
 {
 	struct session_fixture *fixture = *state;
 	struct frontend *frontend = &fixture->frontend;
-	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int pipe_fds[2], inet_fd, null_fd;
 
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	inet_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	refusal_begin(fixture);
-	fixture_set_up_vring(fixture, 1);
-	assert_int_equal(frontend_set_vring_call(frontend, 1, null_fd), 0);
-	assert_int_not_equal(frontend_set_vring_enable(frontend, 1, true), 0);
-	assert_false(recorder_is_running(fixture->recorder, 1));
+	assert_int_not_equal(frontend_set_vring_call(frontend, 1, null_fd), 0);
+	/* A write to these may wait for ever, however one asks. */
+	assert_int_not_equal(frontend_set_vring_call(frontend, 1, inet_fd), 0);
+	assert_int_not_equal(frontend_set_vring_call(frontend, 1, pipe_fds[1]),
+			     0);
+	/* A kept end of our own connection would keep it open for ever. */
+	assert_int_not_equal(frontend_set_vring_kick(frontend, 1, frontend->fd),
+			     0);
+	assert_int_not_equal(frontend_set_vring_err(frontend, 1, frontend->fd),
+			     0);
 	assert_true(recorder_is_running(fixture->recorder, 0));
-	/* Given a good one it starts. */
-	assert_int_equal(frontend_set_vring_call(frontend, 1,
-						 fixture->call_fds[1]), 0);
-	assert_int_equal(frontend_set_vring_enable(frontend, 1, true), 0);
-	assert_true(recorder_is_running(fixture->recorder, 1));
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	close(inet_fd);
 	close(null_fd);
 }
 
@@ -554,7 +562,7 @@ int main(void)
 		fixture_test(config_larger_than_its_payload_is_refused),
 		fixture_test(a_kick_descriptor_that_is_no_eventfd_is_refused),
 		fixture_test(a_call_descriptor_of_no_use_is_refused),
-		fixture_test(a_bad_descriptor_of_a_stopped_ring_is_refused_at_its_start),
+		fixture_test(a_bad_descriptor_of_a_stopped_ring_is_refused_at_once),
 	};
 
 	return cmocka_run_group_tests_name("bad input", tests, NULL, NULL);

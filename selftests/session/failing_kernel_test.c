@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,7 +93,7 @@ static void a_start_with_a_relay_fails_without_a_trace(void **state)
 	struct resources before;
 	int fds[2];
 
-	ok(pipe2(fds, O_CLOEXEC));
+	ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
 	for (unsigned int nth = 1; nth <= START_CALL_COUNT; nth++) {
 		prepare(fixture);
 		ok(frontend_set_vring_call(frontend, 0, fds[1]));

@@ -375,24 +375,6 @@ static void an_eventfd_takes_the_place_of_a_relay(void **state)
 	destroy_calls(&calls);
 }
 
-static void a_pipe_is_relayed_as_well(void **state)
-{
-	struct session_fixture *fixture = *state;
-	struct calls calls;
-	int fds[2];
-
-	start_uml(fixture, &calls);
-	fixture_expect_alive(fixture);
-	ok(pipe2(fds, O_CLOEXEC));
-	ok(frontend_set_vring_call(&fixture->frontend, 0, fds[1]));
-	expect_one_call(fds[0]);
-	signal_ring(fixture, 0);
-	expect_one_call(fds[0]);
-	close(fds[0]);
-	close(fds[1]);
-	destroy_calls(&calls);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,7 +389,6 @@ int main(void)
 		fixture_test(a_call_given_before_the_ring_stops_is_passed_on),
 		fixture_test(a_call_given_before_the_end_is_passed_on),
 		fixture_test(an_eventfd_takes_the_place_of_a_relay),
-		fixture_test(a_pipe_is_relayed_as_well),
 	};
 
 	return cmocka_run_group_tests_name("UML", tests, NULL, NULL);

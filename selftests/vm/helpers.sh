@@ -3,7 +3,7 @@
 # helpers.sh - print a directory (in the cache) with what run.sh needs compiled, building it first when necessary:
 #
 #   tsc_khz                guest/tsc_khz.c, a static program for the host
-#   RELEASE/stale_int3.ko  guest/stale_int3, for each kernel of the VM root
+#   RELEASE/poke_twice.ko  guest/poke_twice, for each kernel of the VM root
 #
 # Usage: helpers.sh [--help]
 #
@@ -20,10 +20,10 @@ mkdir $out
 gcc -O2 -Wall -Wextra -static -o $out/tsc_khz $src/tsc_khz.c
 for build in /lib/modules/*/build; do
 	release=$(basename "$(dirname "$build")")
-	cp -r $src/stale_int3 "/tmp/$release"
+	cp -r $src/poke_twice "/tmp/$release"
 	make -s -C "$build" M="/tmp/$release" modules >&2
 	mkdir "$out/$release"
-	cp "/tmp/$release/stale_int3.ko" "$out/$release/"
+	cp "/tmp/$release/poke_twice.ko" "$out/$release/"
 done
 tar -C $out -c .
 '
@@ -40,7 +40,7 @@ main() {
 		return
 	fi
 	key=$({ "$vm_dir/root.sh" --key; printf '%s' "$recipe"; cat "$vm_dir"/guest/tsc_khz.c \
-		"$vm_dir"/guest/stale_int3/{Kbuild,stale_int3.c}; } | sha256sum | cut -c1-12)
+		"$vm_dir"/guest/poke_twice/{Kbuild,poke_twice.c}; } | sha256sum | cut -c1-12)
 	dir=$vm_cache/helpers-$key
 	if [ ! -d "$dir" ]; then
 		lock_cache helpers

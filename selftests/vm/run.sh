@@ -21,7 +21,7 @@
 #
 # Exit status: COMMAND's own, or
 #   120  COMMAND ended, but the kernel's log is dirty (dmesg.dirty says what that means)
-#   121  the guest died, or never came as far as running COMMAND
+#   121  the guest died (panic, power-off), or never came as far as running COMMAND
 #   124  timeout
 #   125  the VM could not be started at all; 2 wrong usage
 #
@@ -68,6 +68,7 @@ parse_options() {
 		[ "$shell" = 1 ] || usage_error "no command"
 		argv=(bash -l)
 	fi
+	[ "$shell" = 0 ] || [ -t 0 ] || usage_error "--shell needs a terminal"
 	[ "$icount" = 0 ] || smp=1
 }
 
@@ -115,7 +116,7 @@ choose_accel() {
 	accel=tcg
 	[ -r /dev/kvm ] && [ -w /dev/kvm ] || return 0
 	boot_id=$(</proc/sys/kernel/random/boot_id)
-	proof=$vm_cache/accel-$(sha256sum <<<"$boot_id $kernel_image" | cut -c1-12)
+	proof=$vm_cache/accel-$boot_id-$(sha256sum <<<"$kernel_image" | cut -c1-12)
 	if [ ! -s "$proof" ]; then
 		lock_cache accel
 		if [ ! -s "$proof" ]; then
@@ -123,6 +124,7 @@ choose_accel() {
 			if VHB_ACCEL=kvm "$0" --kernel "$kernel" --timeout 20 -- true >/dev/null 2>&1 8>&-; then
 				accel=kvm
 			fi
+			find "$vm_cache" -maxdepth 1 -name 'accel-*' ! -name "accel-$boot_id-*" -delete
 			printf '%s\n' "$accel" >"$proof"
 			say "the probe says: $accel"
 		fi
@@ -179,7 +181,7 @@ compose_qemu() {
 }
 
 prepare_work() {
-	local rescue
+	local cure
 
 	work=$(mktemp -d "${TMPDIR:-/tmp}/vhb-vm.XXXXXX")
 	trap clean_up EXIT
@@ -195,10 +197,13 @@ prepare_work() {
 	printf 'export VHB_KERNEL=%q VHB_ACCEL=%q VHB_SHELL=%q VHB_ROWS=%q VHB_COLUMNS=%q TERM=%q\n' \
 		"$kernel" "$accel" "$shell" "$(tput lines 2>/dev/null || echo 24)" \
 		"$(tput cols 2>/dev/null || echo 80)" "${TERM:-dumb}" >"$work/control/env"
-	rescue=$helpers/${kernel_modules##*/}/stale_int3.ko
-	[ "$accel" = tcg ] && [ -n "$kernel_modules" ] && [ -e "$rescue" ] || rescue=''
+	# Only emulation with one thread for each CPU has the race; a kernel of the user's own is left alone.
+	cure=$helpers/${kernel_modules##*/}/poke_twice.ko
+	if [ "$accel" != tcg ] || [ "$smp" = 1 ] || [ "$share_modules" = 1 ] || [ ! -e "$cure" ]; then
+		cure=''
+	fi
 	VHB_SHARE_MODULES=$share_modules "$vm_dir/initramfs.sh" "$root" "$kernel_modules" "$work/initramfs" \
-		${rescue:+"$rescue"}
+		${cure:+"$cure"}
 }
 
 # Called by the trap only.
@@ -218,7 +223,7 @@ end_of_time() {
 	local pid=$1
 
 	: >"$work/timed-out"
-	tail -n 30 "$results/console.txt" >"$work/last-lines"
+	tail -n 30 "$results/console.txt" >"$work/last-lines" || true
 	# shellcheck disable=SC2016
 	timeout 5 sh -c 'printf "info registers -a\nsendkey alt-sysrq-l\nsendkey alt-sysrq-w\n" >"$1"; sleep 3' sh \
 		"$work/monitor.in" || true
@@ -236,8 +241,8 @@ boot() {
 		"${qemu[@]}" || qemu_status=$?
 		return
 	fi
-	rm -f "$work"/{output,monitor.in,monitor.out}
-	mkfifo "$work"/{output,monitor.in,monitor.out}
+	rm -f "$work"/{output,monitor.in,monitor.out,clock}
+	mkfifo "$work"/{output,monitor.in,monitor.out,clock}
 	cat "$work/output" &
 	readers+=("$!")
 	cat "$work/monitor.out" >"$results/cpus.txt" &
@@ -245,7 +250,8 @@ boot() {
 	setpriv --pdeathsig KILL "${qemu[@]}" </dev/null >"$work/qemu.txt" 2>&1 &
 	pid=$!
 	if [ "$timeout" -gt 0 ]; then
-		(sleep "$timeout" && end_of_time "$pid") &
+		# Not sleep: killing this shell would leave it behind, with our standard output open.
+		(read -rt "$timeout" <>"$work/clock" || end_of_time "$pid") &
 		watchdog=$!
 	fi
 	wait "$pid" || qemu_status=$?
@@ -256,7 +262,7 @@ boot() {
 	[ -e "$work/timed-out" ] || rm -f "$results/cpus.txt"
 }
 
-# Whether the guest died of the emulator's race (guest/stale_int3 has the story) before that module could help and
+# Whether the guest died of the emulator's race (guest/poke_twice has the story) before that module could help and
 # before the command ran, so that a second attempt hides nothing.
 lost_to_emulator() {
 	[ "$accel" = tcg ] && [ ! -s "$work/control/status" ] && [ -s "$results/console.txt" ] &&

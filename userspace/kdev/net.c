@@ -27,6 +27,7 @@ static unsigned int vring_index(unsigned int index)
 
 static void reset_vhost(struct vhb_net *net, unsigned int pair)
 {
+	unsigned int index;
 	int ret;
 
 	if (!net->is_owned[pair])
@@ -38,6 +39,11 @@ static void reset_vhost(struct vhb_net *net, unsigned int pair)
 	}
 	vhb_warn("VHOST_RESET_OWNER for queue pair %u: %s", pair,
 		 strerrordesc_np(-ret));
+	/* What it runs on is about to be unmapped. */
+	for (index = 2 * pair; index < 2 * pair + 2; index++)
+		if (net->is_running[index])
+			vhb_vhost_net_set_backend(vring_fd(net, index),
+						  vring_index(index), -1);
 	/* A given descriptor cannot be replaced: set_owner tries once more. */
 	if (!net->vhost_path)
 		return;
@@ -98,6 +104,7 @@ static void reset(struct vhb_kdev *kdev)
 	net->is_owner = false;
 	vhb_tap_set_features(&net->tap, 0);
 	memcpy(net->mac, net->own_mac, sizeof(net->mac));
+	net->mtu = net->own_mtu;
 }
 
 static int set_features(struct vhb_kdev *kdev, uint64_t acked_mask)

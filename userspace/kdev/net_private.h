@@ -20,7 +20,7 @@
  * @is_running: vrings that have a back-end
  * @kernel_mask: feature bits that every vhost descriptor knows
  * @tap: the other side
- * @max_mtu: the tap's largest MTU, 0 when not known
+ * @own_mtu: the MTU at the start of each session
  * @mtu: what the guest is told; 0 when the tap's is not known
  * @has_mac: the guest is told an address
  * @own_mac: the address at the start of each session
@@ -36,7 +36,7 @@ struct vhb_net {
 	bool is_running[2 * VHB_NET_QUEUE_PAIRS_MAX];
 	uint64_t kernel_mask;
 	struct vhb_tap tap;
-	uint32_t max_mtu;
+	uint16_t own_mtu;
 	uint16_t mtu;
 	bool has_mac;
 	uint8_t own_mac[ETH_ALEN];

@@ -140,8 +140,11 @@ static int join_bridge(const struct vhb_net *net, const struct vhb_link *link,
 static int set_mtu(struct vhb_net *net, unsigned int mtu)
 {
 	const char *name = net->tap.name;
-	int ret = vhb_net_set_mtu(&net->kdev, mtu);
+	int ret = vhb_link_set_mtu(net->tap.ifindex, mtu);
 
+	/* Larger than the guest's is as good; only that cannot be changed. */
+	if (ret == -EPERM && net->mtu >= mtu)
+		ret = 0;
 	if (ret == -EINVAL)
 		vhb_err("tap %s does not take an MTU of %u: choose another --mtu",
 			name, mtu);
@@ -151,6 +154,8 @@ static int set_mtu(struct vhb_net *net, unsigned int mtu)
 	else if (ret)
 		vhb_err("MTU of tap %s cannot be set to %u: %s", name, mtu,
 			strerrordesc_np(-ret));
+	else
+		net->mtu = mtu;
 	return ret;
 }
 
@@ -194,13 +199,13 @@ static int set_up_link(struct vhb_net *net, const struct vhb_net_config *config)
 		return ret;
 	}
 	net->mtu = link.mtu > UINT16_MAX ? UINT16_MAX : link.mtu;
-	net->max_mtu = link.max_mtu;
 
-	if (config->mtu) {
+	if (config->mtu && config->mtu != link.mtu) {
 		ret = set_mtu(net, config->mtu);
 		if (ret)
 			return ret;
 	}
+	net->own_mtu = net->mtu;
 	if (config->bridge_name) {
 		ret = join_bridge(net, &link, config->bridge_name);
 		if (ret)

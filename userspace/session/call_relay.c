@@ -10,8 +10,8 @@
 
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
+#include "lib/fd.h"
 #include "lib/log.h"
 
 struct vhb_call_relay {
@@ -19,36 +19,28 @@ struct vhb_call_relay {
 	struct vhb_watch_ref watch;
 	int eventfd;
 	int fd;
-	bool is_socket;
 };
 
+/*
+ * AF_UNIX and nothing else: a send() without blocking to a socket of another
+ * family may wait for its lock, which a front-end can hold as long as it likes,
+ * and a pipe has no such send() at all.
+ */
 bool vhb_call_relay_is_needed(int fd)
 {
-	struct stat st;
-
-	return fd >= 0 && !fstat(fd, &st) &&
-	       (S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode));
+	return vhb_fd_is_unix_socket(fd);
 }
 
 /*
- * A full socket or pipe holds calls that were not read yet: one more would say
- * nothing new, so it may be dropped.
+ * A full socket holds calls that were not read yet: one more would say nothing
+ * new, so it may be dropped.
  */
 static int pass_on(const struct vhb_call_relay *relay)
 {
 	const uint64_t one = 1;
-	struct pollfd room = { .fd = relay->fd, .events = POLLOUT };
-	ssize_t written;
 
-	if (relay->is_socket) {
-		written = send(relay->fd, &one, sizeof(one),
-			       MSG_DONTWAIT | MSG_NOSIGNAL);
-	} else {
-		if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT))
-			return room.revents & POLLERR ? -EPIPE : 0;
-		written = write(relay->fd, &one, sizeof(one));
-	}
-	if (written < 0 && errno != EAGAIN && errno != EINTR)
+	if (send(relay->fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL) <
+		    0 && errno != EAGAIN && errno != EINTR)
 		return -errno;
 	return 0;
 }
@@ -88,7 +80,6 @@ int vhb_call_relay_create(struct vhb_loop *loop, int fd,
 			  struct vhb_call_relay **relay_out)
 {
 	struct vhb_call_relay *relay = calloc(1, sizeof(*relay));
-	struct stat st;
 	int ret;
 
 	if (!relay)
@@ -96,7 +87,6 @@ int vhb_call_relay_create(struct vhb_loop *loop, int fd,
 
 	relay->loop = loop;
 	relay->fd = fd;
-	relay->is_socket = !fstat(fd, &st) && S_ISSOCK(st.st_mode);
 	relay->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (relay->eventfd < 0) {
 		ret = -errno;

@@ -21,7 +21,7 @@ struct vhb_call_relay;
  * vhb_call_relay_is_needed() - is this descriptor something else than an eventfd?
  * @fd: a front-end's call descriptor
  *
- * Return: true for sockets and pipes. What is neither is left to the kernel,
+ * Return: true for AF_UNIX sockets. Everything else is left to the kernel,
  * which refuses all but eventfds.
  */
 bool vhb_call_relay_is_needed(int fd);
@@ -29,7 +29,7 @@ bool vhb_call_relay_is_needed(int fd);
 /**
  * vhb_call_relay_create() - start to relay
  * @loop: the loop
- * @fd: socket or pipe; must stay open until the relay is destroyed
+ * @fd: the socket; must stay open until the relay is destroyed
  * @relay_out: the relay
  *
  * Return: 0 or -errno.

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/bits.h"
+#include "lib/fd.h"
 #include "session/handlers.h"
 
 /* VIRTIO 1.2, 2.1: device status */
@@ -84,7 +85,9 @@ int vhb_edit_owner(struct vhb_session *session, struct vhb_want *want,
 int vhb_edit_backend_fd(struct vhb_session *session, struct vhb_want *want,
 			struct vhb_message *message)
 {
-	(void)session;
+	if (!vhb_fd_is_unix_socket(message->fds[0]))
+		return vhb_refuse(session, -EINVAL,
+				  "the descriptor is no UNIX socket");
 	want->backend_fd = message->fds[0];
 	message->fds[0] = -1;
 	return 0;

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "lib/bits.h"
+#include "lib/fd.h"
 #include "session/handlers.h"
 #include "session/program.h"
 #include "wire/message_table.h"
@@ -116,15 +117,27 @@ size_t vhb_reply_vring_base(struct vhb_session *session,
 	return sizeof(reply->vring_state);
 }
 
-static int take_fd(struct vhb_message *message)
+/*
+ * Judged now and not when the vring starts: what is kept must be nothing that
+ * can keep us in turn, like the other end of our own connection, which would
+ * then never end.
+ */
+static int take_fd(struct vhb_session *session, struct vhb_message *message,
+		   bool may_be_socket, int *fd_out)
 {
-	int fd = -1;
+	const int fd = message->fds[0];
 
-	if (!vhb_has_bit(message->payload.u64, VHB_VRING_NOFD_BIT)) {
-		fd = message->fds[0];
-		message->fds[0] = -1;
-	}
-	return fd;
+	*fd_out = -1;
+	if (vhb_has_bit(message->payload.u64, VHB_VRING_NOFD_BIT))
+		return 0;
+	if (!vhb_fd_is_eventfd(fd) &&
+	    !(may_be_socket && vhb_fd_is_unix_socket(fd)))
+		return vhb_refuse(session, -EINVAL,
+				  "the descriptor is no eventfd%s",
+				  may_be_socket ? " or UNIX socket" : "");
+	message->fds[0] = -1;
+	*fd_out = fd;
+	return 0;
 }
 
 /*
@@ -134,25 +147,22 @@ static int take_fd(struct vhb_message *message)
 int vhb_edit_vring_kick(struct vhb_session *session, struct vhb_want *want,
 			struct vhb_message *message)
 {
-	(void)session;
-	vring_of(want, message)->kick_fd = take_fd(message);
-	return 0;
+	return take_fd(session, message, false,
+		       &vring_of(want, message)->kick_fd);
 }
 
 int vhb_edit_vring_call(struct vhb_session *session, struct vhb_want *want,
 			struct vhb_message *message)
 {
-	(void)session;
-	vring_of(want, message)->call_fd = take_fd(message);
-	return 0;
+	return take_fd(session, message, true,
+		       &vring_of(want, message)->call_fd);
 }
 
 int vhb_edit_vring_err(struct vhb_session *session, struct vhb_want *want,
 		       struct vhb_message *message)
 {
-	(void)session;
-	vring_of(want, message)->err_fd = take_fd(message);
-	return 0;
+	return take_fd(session, message, false,
+		       &vring_of(want, message)->err_fd);
 }
 
 int vhb_edit_vring_enable(struct vhb_session *session, struct vhb_want *want,

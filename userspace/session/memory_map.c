@@ -2,18 +2,18 @@
 #include "session/memory_map.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <linux/magic.h>
-
 #include "lib/bits.h"
+#include "lib/fd.h"
 #include "session/window.h"
 
 /** struct vhb_address_space - the windows shared by successive maps */
@@ -36,7 +36,7 @@ struct vhb_mapping {
 	unsigned int reference_count;
 	struct vhb_wire_region region;
 	dev_t device;
-	ino_t inode;
+	uint64_t inode;
 	uint64_t page_bytes;
 	int fd;
 	struct vhb_footprint footprint;
@@ -106,49 +106,33 @@ static int check_region(const struct vhb_wire_region *region,
 	return 0;
 }
 
-/*
- * Not st_blksize: on hugetlbfs it is the page size, but elsewhere what suits
- * read(2).
- */
-static int file_page_bytes(int fd, uint64_t *page_bytes_out)
-{
-	struct statfs file_system;
-
-	if (fstatfs(fd, &file_system))
-		return -errno;
-	if (file_system.f_type == HUGETLBFS_MAGIC)
-		*page_bytes_out = file_system.f_bsize;
-	else
-		*page_bytes_out = sysconf(_SC_PAGESIZE);
-	return 0;
-}
-
 static int identify_file(struct vhb_mapping *mapping, const struct vhb_why *why)
 {
 	const struct vhb_wire_region *region = &mapping->region;
-	struct stat file;
+	struct statx file;
 	int ret;
 
-	if (fstat(mapping->fd, &file)) {
+	if (statx(mapping->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		  STATX_TYPE | STATX_SIZE | STATX_INO, &file)) {
 		ret = -errno;
 		return refuse(why, region, ret, "cannot examine its file: %s",
 			      strerror(-ret));
 	}
-	if (!S_ISREG(file.st_mode))
+	if (!S_ISREG(file.stx_mode))
 		return refuse(why, region, -EINVAL,
 			      "neither a regular file nor shared memory");
-	if ((uint64_t)file.st_size < region->offset_bytes + region->size_bytes)
+	if (file.stx_size < region->offset_bytes + region->size_bytes)
 		return refuse(why, region, -EINVAL,
 			      "its file is too short (%llu bytes)",
-			      (unsigned long long)file.st_size);
+			      (unsigned long long)file.stx_size);
 
-	ret = file_page_bytes(mapping->fd, &mapping->page_bytes);
+	ret = vhb_fd_page_bytes(mapping->fd, &mapping->page_bytes);
 	if (ret)
 		return refuse(why, region, ret,
 			      "cannot find its file's page size: %s",
 			      strerror(-ret));
-	mapping->device = file.st_dev;
-	mapping->inode = file.st_ino;
+	mapping->device = makedev(file.stx_dev_major, file.stx_dev_minor);
+	mapping->inode = file.stx_ino;
 	return 0;
 }
 
@@ -347,10 +331,22 @@ static int map_place(struct vhb_memory_map *map, const struct vhb_why *why)
 	return 0;
 }
 
-/* Neighbours in the same window become one entry with the hole in between. */
+/*
+ * Neighbours in the same window become one entry with the hole in between,
+ * unless the rest of a page that is mapped but not declared lies there.
+ */
+static bool joins(const struct vhb_mapping *before,
+		  const struct vhb_mapping *mapping)
+{
+	const struct vhb_wire_region *region = &before->region;
+
+	return before->footprint.window == mapping->footprint.window &&
+	       !((region->gpa + region->size_bytes) % before->page_bytes) &&
+	       !(mapping->region.gpa % mapping->page_bytes);
+}
+
 static int map_fill_table(struct vhb_memory_map *map, const struct vhb_why *why)
 {
-	const struct vhb_window *window = NULL;
 	struct vhost_memory *table = map->table;
 	struct vhost_memory_region *entry = NULL;
 	const struct vhb_mapping *mapping;
@@ -358,12 +354,11 @@ static int map_fill_table(struct vhb_memory_map *map, const struct vhb_why *why)
 
 	for (i = 0; i < map->region_count; i++) {
 		mapping = map->by_gpa[i];
-		if (!entry || mapping->footprint.window != window) {
+		if (!entry || !joins(map->by_gpa[i - 1], mapping)) {
 			if (table->nregions == VHB_KERNEL_REGION_COUNT_MAX)
 				return refuse(why, &mapping->region, -E2BIG,
 					      "more than %d pieces of memory too far apart",
 					      VHB_KERNEL_REGION_COUNT_MAX);
-			window = mapping->footprint.window;
 			entry = &table->regions[table->nregions++];
 			entry->guest_phys_addr = mapping->region.gpa;
 			entry->userspace_addr = mapping->hva;

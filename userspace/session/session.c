@@ -188,7 +188,7 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 
 		/* Whatever is sent would be taken for the real thing. */
 		if (result)
-			return result;
+			return -EPROTO;
 		memset(&reply, 0, sizeof(reply.config));
 		size_bytes = handlers[message->header.request].reply(session,
 								     message,
@@ -203,12 +203,12 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 			VHB_PROTOCOL_F_REPLY_ACK) &&
 	    vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT)) {
 		if (result == -ENOTRECOVERABLE)
-			return result;
+			return -EPROTO;
 		reply.u64 = result ? (uint64_t)-result : 0;
 		return vhb_channel_reply(&session->channel, &reply.u64,
 					 sizeof(reply.u64));
 	}
-	return result;
+	return result ? -EPROTO : 0;
 }
 
 /* Returns 0 to go on, -EAGAIN when the reply waits for room, else the end */

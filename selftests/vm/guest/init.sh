@@ -85,14 +85,12 @@ scan_for_leaks() {
 }
 
 finish() {
-	local status=$1 rescued
+	local status=$1
 
 	# Everything that still runs goes first: what its closing makes the kernel say belongs to the run.
 	kill -KILL -1 2>/dev/null
 	sleep 0.2
 	scan_for_leaks
-	rescued=$(cat /sys/module/stale_int3/parameters/handled 2>/dev/null)
-	[ "${rescued:-0}" = 0 ] || note "survived $rescued stale breakpoints of the emulator (guest/stale_int3)"
 	note "command ended with status $status"
 	dmesg >"$results/dmesg.txt"
 	printf '%s\n' "$status" >"$control/status.new"

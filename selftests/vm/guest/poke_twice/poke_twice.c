@@ -20,50 +20,68 @@
 #define POKES_MAX 512
 #define POKE_LEN_MAX 16
 
+/* How often it had work, to be seen in /sys/module. */
+static ulong rounds;
+module_param(rounds, ulong, 0444);
+
 struct poke {
 	void *addr;
 	size_t len;
 };
 
-/* Both probes run below text_mutex, which protects these. */
+/* The probes below run under text_mutex, which protects these. */
 static struct poke pokes[POKES_MAX];
 static unsigned int pokes_count;
+static struct task_struct *poker;
 
+/* Never armed: it only tells where text_poke() is. */
+static struct kprobe text_poke_place = {
+	.symbol_name = "text_poke",
+	.flags = KPROBE_FLAG_DISABLED,
+};
+
+/* __text_poke(func, addr, src, len): text_poke() itself is inlined where it matters. */
 static int note_poke(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct poke poke = {
-		.addr = (void *)regs_get_kernel_argument(regs, 0),
-		.len = regs_get_kernel_argument(regs, 2),
+		.addr = (void *)regs_get_kernel_argument(regs, 1),
+		.len = regs_get_kernel_argument(regs, 3),
 	};
 
 	if (poke.len > POKE_LEN_MAX || pokes_count == POKES_MAX)
 		return 0;
 	pokes[pokes_count++] = poke;
+	poker = current;
 	return 0;
 }
 
-static struct kprobe text_poke_probe = {
-	.symbol_name = "text_poke",
+static struct kprobe poke_probe = {
+	.symbol_name = "__text_poke",
 	.pre_handler = note_poke,
 };
 
 /* The calls made here are not probed again: kprobes do not nest. */
 static int poke_again(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
-	void *(*text_poke)(void *addr, const void *opcode, size_t len) = (void *)text_poke_probe.addr;
+	void *(*text_poke)(void *addr, const void *opcode, size_t len) = (void *)text_poke_place.addr;
 	u8 bytes[POKE_LEN_MAX];
 
+	if (READ_ONCE(poker) != current)
+		return 0;
 	while (pokes_count) {
 		struct poke *poke = &pokes[--pokes_count];
 
 		memcpy(bytes, poke->addr, poke->len);
 		text_poke(poke->addr, bytes, poke->len);
 	}
+	WRITE_ONCE(poker, NULL);
+	rounds++;
 	return 0;
 }
 
-static struct kretprobe text_poke_sync_probe = {
-	.kp.symbol_name = "text_poke_sync",
+/* What text_poke_sync(), inlined too, calls to interrupt all CPUs. */
+static struct kretprobe sync_probe = {
+	.kp.symbol_name = "on_each_cpu_cond_mask",
 	.handler = poke_again,
 };
 
@@ -71,19 +89,29 @@ static int __init poke_twice_init(void)
 {
 	int ret;
 
-	ret = register_kprobe(&text_poke_probe);
+	ret = register_kprobe(&text_poke_place);
 	if (ret)
 		return ret;
-	ret = register_kretprobe(&text_poke_sync_probe);
+	ret = register_kprobe(&poke_probe);
 	if (ret)
-		unregister_kprobe(&text_poke_probe);
+		goto err_text_poke_place;
+	ret = register_kretprobe(&sync_probe);
+	if (ret)
+		goto err_poke_probe;
+	return 0;
+
+err_poke_probe:
+	unregister_kprobe(&poke_probe);
+err_text_poke_place:
+	unregister_kprobe(&text_poke_place);
 	return ret;
 }
 
 static void __exit poke_twice_exit(void)
 {
-	unregister_kretprobe(&text_poke_sync_probe);
-	unregister_kprobe(&text_poke_probe);
+	unregister_kretprobe(&sync_probe);
+	unregister_kprobe(&poke_probe);
+	unregister_kprobe(&text_poke_place);
 }
 
 module_init(poke_twice_init);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lib/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/socket.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
+
+bool vhb_fd_is_eventfd(int fd)
+{
+	static const char name[] = "anon_inode:[eventfd]";
+	char path[32], target[sizeof(name)];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	length = readlink(path, target, sizeof(target));
+	if (length < 0)
+		return true;
+	return length == sizeof(name) - 1 && !memcmp(target, name, length);
+}
+
+bool vhb_fd_is_unix_socket(int fd)
+{
+	socklen_t size_bytes = sizeof(int);
+	int family;
+
+	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size_bytes) &&
+	       family == AF_UNIX;
+}
+
+/* Only these file systems know seals; the rest fails without being asked. */
+bool vhb_fd_is_shared_memory(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) >= 0;
+}
+
+/*
+ * Not st_blksize: on hugetlbfs it is the page size, but elsewhere what suits
+ * read(2).
+ */
+int vhb_fd_page_bytes(int fd, uint64_t *page_bytes_out)
+{
+	struct statfs file_system;
+
+	*page_bytes_out = sysconf(_SC_PAGESIZE);
+	if (!vhb_fd_is_shared_memory(fd))
+		return 0;
+	if (fstatfs(fd, &file_system))
+		return -errno;
+	if (file_system.f_type == HUGETLBFS_MAGIC)
+		*page_bytes_out = file_system.f_bsize;
+	return 0;
+}
