@@ -147,22 +147,19 @@ uml_cases() {
 	begin "uml: broker ends with status 0" broker_stop broker-uml || true
 }
 
+# One queue pair and so one CPU: code that Linux patches under several emulated CPUs is not safe in the inner emulation
+# (see vm/guest/poke_twice). Several pairs are traffic_test's.
 qemu_cases() {
-	broker_options=(--queue-pairs=2)
-	# shellcheck disable=SC2034 # for qemu_guest_start
-	qemu_queues=2
+	broker_options=()
 	if host_and_guest qemu 3 qemu_guest_start; then
 		same_traffic qemu
-		check "qemu: has two queue pairs" guest_exec qemu "ls -d /sys/class/net/eth0/queues/tx-1"
 		# Bits 0, 1, 11 and 15: checksums both ways, TSO from the guest, mergeable buffers
 		check "qemu: keeps offloads and mergeable buffers" guest_exec qemu \
 			"cut -b1,2,12,16 /sys/class/net/eth0/device/features | grep -qx 1111"
 	else
 		give_up "qemu: ping" "qemu: file to the guest" "qemu: file from the guest" \
-			"qemu: has two queue pairs" "qemu: keeps offloads and mergeable buffers"
+			"qemu: keeps offloads and mergeable buffers"
 	fi
-	# shellcheck disable=SC2034 # for qemu_guest_start
-	qemu_queues=1
 	begin "qemu: leaves" guest_stop qemu || true
 	begin "qemu: broker ends with status 0" broker_stop broker-qemu || true
 }

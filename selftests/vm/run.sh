@@ -5,7 +5,8 @@
 # Usage: run.sh [OPTION]... -- COMMAND [ARG]...
 #        run.sh [OPTION]... --shell [-- COMMAND [ARG]...]
 #   --kernel WHICH      6.12 (default) or 6.1, Debian's; or a directory with vmlinuz (or vmlinux, bzImage) and, when
-#                       it has modules, lib/modules/RELEASE
+#                       it has modules, lib/modules/RELEASE. Such a kernel should be built without
+#                       CONFIG_JUMP_LABEL, or QEMU's emulation may kill it (guest/poke_twice)
 #   --smp N             virtual CPUs (2)
 #   --mem MIB           memory (6144); from 2048 on, 300 huge pages of 2 MiB are reserved
 #   --icount            one CPU, and a clock that counts instructions (1 ns each): same run, same figures
@@ -222,6 +223,8 @@ clean_up() {
 end_of_time() {
 	local pid=$1
 
+	# Should our parent have been killed meanwhile, that number may be somebody else's.
+	grep -qaF "$work" "/proc/$pid/cmdline" 2>/dev/null || return 0
 	: >"$work/timed-out"
 	tail -n 30 "$results/console.txt" >"$work/last-lines" || true
 	# shellcheck disable=SC2016

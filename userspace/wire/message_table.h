@@ -25,7 +25,7 @@ enum vhb_index_kind {
  * enum vhb_reply_kind - what answers a message
  * @VHB_REPLY_ACK: nothing, or a u64 status when REPLY_ACK was negotiated and
  *                 the message asks for it
- * @VHB_REPLY_OWN: always a reply of its own, never an acknowledgement besides
+ * @VHB_REPLY_OWN: always a reply of its own, never an acknowledgment besides
  */
 enum vhb_reply_kind {
 	VHB_REPLY_ACK,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Prints the frequency of this machine's time stamp counter in kHz. Emulated CPUs have the host's counter, but a
- * guest kernel on a busy host measures it wrong (717 MHz for 2596 has been seen) and then gives it up as a clock or,
+ * Prints the frequency of this machine's time stamp counter in kHz. Emulated
+ * CPUs have the host's counter, but a guest kernel on a busy host measures it
+ * wrong (717 MHz for 2596 has been seen) and then gives it up as a clock or,
  * worse, believes it. run.sh passes the true figure in.
  */
 #include <stdint.h>
@@ -21,7 +22,10 @@ static uint64_t clock_ns(void)
 	return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Both clocks at one moment: of many readings the one that was least disturbed. */
+/*
+ * Both clocks at one moment: of many readings the one that was least
+ * disturbed.
+ */
 static struct point read_both(void)
 {
 	struct point best = { 0 };
@@ -47,6 +51,7 @@ int main(void)
 
 	nanosleep(&pause, NULL);
 	end = read_both();
-	printf("%llu\n", (unsigned long long)((end.ticks - start.ticks) * 1000000 / (end.ns - start.ns)));
+	printf("%llu\n", (unsigned long long)((end.ticks - start.ticks) * 1000000 /
+					      (end.ns - start.ns)));
 	return 0;
 }

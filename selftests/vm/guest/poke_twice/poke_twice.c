@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Works around a race of QEMU's multi-threaded emulation (TCG), so that it does not kill the guest under a test.
+ * Works around a race of QEMU's multi-threaded emulation (TCG), so that it
+ * does not kill the guest under a test.
  *
- * Linux patches its own code while other CPUs run it (static keys, static calls, tracing): it plants an int3, writes
- * the rest of the new instruction, replaces the int3, and after each step interrupts all CPUs so that they forget
- * what they have fetched. In QEMU a CPU reads code, translates it, and only then sees to it that later stores to that
- * page throw the translation away. A store that falls in between is lost on it: the CPU keeps the int3 for good. Linux
- * then meets a breakpoint that nobody set: 6.12 dies with "Oops: int3", 6.1 tries the instruction again for ever.
- * Seen with QEMU 7.2 and 10.0; two CPUs and one hot static key take a second to get there.
+ * Linux patches its own code while other CPUs run it (static keys, static
+ * calls, tracing): it plants an int3, writes the rest of the new instruction,
+ * replaces the int3, and after each step interrupts all CPUs so that they
+ * forget what they have fetched. In QEMU a CPU reads code, translates it, and
+ * only then sees to it that later stores to that page throw the translation
+ * away. A store that falls in between is lost on it: the CPU keeps the int3
+ * for good. Linux then meets a breakpoint that nobody set: 6.12 dies with
+ * "Oops: int3", 6.1 tries the instruction again for ever. Seen with QEMU 7.2
+ * and 10.0; two CPUs and one hot static key take a second to get there.
  *
- * Cure: when all CPUs have answered, store the same bytes again. Whoever was translating has finished by then, so this
- * store is noticed; and the patching code has not yet forgotten its breakpoint, so who meets it until then is helped.
+ * Cure: when all CPUs have answered, store the same bytes again. Whoever was
+ * translating has finished by then, so this store is noticed; and the patching
+ * code has not yet forgotten its breakpoint, so who meets it until then is
+ * helped.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/string.h>
 
-/* The kernel patches at most a page full of descriptors between two rounds of interrupts, two stores for each. */
+/*
+ * The kernel patches at most a page full of descriptors between two rounds of
+ * interrupts, two stores for each.
+ */
 #define POKES_MAX 512
 #define POKE_LEN_MAX 16
 
@@ -40,7 +49,10 @@ static struct kprobe text_poke_place = {
 	.flags = KPROBE_FLAG_DISABLED,
 };
 
-/* __text_poke(func, addr, src, len): text_poke() itself is inlined where it matters. */
+/*
+ * __text_poke(func, addr, src, len): text_poke() itself is inlined where it
+ * matters.
+ */
 static int note_poke(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct poke poke = {
@@ -63,7 +75,8 @@ static struct kprobe poke_probe = {
 /* The calls made here are not probed again: kprobes do not nest. */
 static int poke_again(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
-	void *(*text_poke)(void *addr, const void *opcode, size_t len) = (void *)text_poke_place.addr;
+	void *(*text_poke)(void *addr, const void *opcode, size_t len) =
+		(void *)text_poke_place.addr;
 	u8 bytes[POKE_LEN_MAX];
 
 	if (READ_ONCE(poker) != current)
