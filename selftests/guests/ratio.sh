@@ -18,6 +18,7 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 windows=3 seconds=1.5 report=''
+lab_patience=10000
 while [ $# -gt 0 ]; do
 	case $1 in
 	--windows) windows=$2 ;;
@@ -38,8 +39,6 @@ window() {
 
 start_all() {
 	local name
-	# Start-up is slow when every instruction is counted.
-	dpdk_limit=300
 
 	modprobe vhost_net
 	lab_enter ratio
