@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,6 +28,37 @@ static unsigned int count_entries(const char *path)
 		abort();
 	while (readdir(directory))
 		count++;
+	closedir(directory);
+	return count;
+}
+
+/* The kernel's own helpers of an io_uring come and go as it pleases. */
+static bool is_ring_worker(const char *task)
+{
+	char path[64], name[16] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", task);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (!fgets(name, sizeof(name), file))
+		name[0] = '\0';
+	fclose(file);
+	return !strncmp(name, "iou-", 4);
+}
+
+static unsigned int count_threads(void)
+{
+	DIR *directory = opendir("/proc/self/task");
+	const struct dirent *entry;
+	unsigned int count = 0;
+
+	if (!directory)
+		abort();
+	while ((entry = readdir(directory)))
+		count += entry->d_name[0] != '.' &&
+			 !is_ring_worker(entry->d_name);
 	closedir(directory);
 	return count;
 }
@@ -57,7 +89,7 @@ static void count_maps(struct resources *resources)
 void resources_count(struct resources *resources)
 {
 	resources->fd_count = count_entries("/proc/self/fd");
-	resources->thread_count = count_entries("/proc/self/task");
+	resources->thread_count = count_threads();
 	count_maps(resources);
 }
 
