@@ -69,9 +69,9 @@ missing_of() {
 	local set package probe argument
 
 	while read -r set package probe argument; do
-		[[ " $* " == *" $set "* ]] || continue
+		[ -n "$set" ] && [[ " $* " == *" $set "* ]] || continue
 		"have_$probe" ${argument:+"$argument"} || printf '%s\n' "$package"
-	done < <(grep . <<<"$table") | sort -u
+	done <<<"$table" | sort -u
 }
 
 on_debian() {
@@ -108,15 +108,17 @@ main() {
 		[[ $set =~ ^(build|unit|static|vm)$ ]] || die "unknown set $set (see --help)"
 	done
 
-	mapfile -t missing < <(missing_of "$@")
-	[ ${#missing[@]} -gt 0 ] || return 0
+	missing=$(missing_of "$@")
+	[ -n "$missing" ] || return 0
 	if [ "$action" = install ] && [ "$(id -u)" -eq 0 ] && on_debian && command -v apt-get >/dev/null; then
-		install_packages "${missing[@]}"
-		mapfile -t missing < <(missing_of "$@")
-		[ ${#missing[@]} -gt 0 ] || return 0
-		die "installed, but still not usable: ${missing[*]}"
+		# Names of packages: no white space in them.
+		# shellcheck disable=SC2086
+		install_packages $missing
+		missing=$(missing_of "$@")
+		[ -n "$missing" ] || return 0
+		die "installed, but still not usable: ${missing//$'\n'/ }"
 	fi
-	die "missing for $*: ${missing[*]} (Debian's names$([ "$action" = check ] || echo '; root could install them'))"
+	die "missing for $*: ${missing//$'\n'/ } (Debian's names$([ "$action" = check ] || echo '; root could install them'))"
 }
 
 main "$@"

@@ -142,8 +142,9 @@ share() {
 
 kernel_arguments() {
 	local args=(console=ttyS0 sysrq_always_enabled panic=-1 oops=panic mitigations=off log_buf_len=4M printk.devkmsg=on
-		# Emulated CPUs of a busy host lose seconds; a stall report must mean a real one.
-		rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30)
+		# Emulated CPUs of a busy host lose seconds; a stall report must mean a real one, and the boot-time check
+		# of the timer interrupt must not find it dead.
+		no_timer_check rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30)
 
 	# See guest/tsc_khz.c. All emulated CPUs have one counter, so it is reliable.
 	case $accel in
