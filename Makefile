@@ -59,7 +59,7 @@ vm-shell: ## a shell in the test VM, this tree at /vhb (KERNEL=6.12 or 6.1)
 ##@ Test
 .PHONY: check
 check: ## every test; last line "N passed, N failed, N skipped"
-	@selftests/check.sh static unit runner vm
+	@selftests/check.sh static unit vm
 
 .PHONY: check-unit
 check-unit: ## the fast part without a VM: C tests with sanitizers (TESTS=wire/ picks by path)
