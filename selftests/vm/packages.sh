@@ -69,7 +69,9 @@ missing_of() {
 	local set package probe argument
 
 	while read -r set package probe argument; do
-		[ -n "$set" ] && [[ " $* " == *" $set "* ]] || continue
+		if [ -z "$set" ] || [[ " $* " != *" $set "* ]]; then
+			continue
+		fi
 		"have_$probe" ${argument:+"$argument"} || printf '%s\n' "$package"
 	done <<<"$table" | sort -u
 }
