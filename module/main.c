@@ -2,22 +2,40 @@
 /*
  * vhost-bridge: kernel devices behind vhost-user front-ends
  *
- * Nothing is registered yet: the broker drives the kernel's own vhost-net.
+ * The broker (vhost-bridge) sets them up, and any program that speaks the
+ * requests of <linux/vhost.h> can: see include/uapi/linux/vhost_bridge.h.
  */
 
 #include <linux/init.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/vhost_bridge.h>
+
+#include "interface/interface.h"
+#include "interface/netlink.h"
+
+static bool loopback;
+module_param(loopback, bool, 0444);
+MODULE_PARM_DESC(loopback, "Make /dev/vhost-bridge-loop, which answers every request with its own data (for tests)");
 
 static int __init vhb_init(void)
 {
-	pr_debug("version %s\n", VHOST_BRIDGE_VERSION);
-	return 0;
+	int ret;
+
+	/* First, as a device that is opened has news. */
+	ret = vhb_netlink_register();
+	if (ret)
+		return ret;
+	ret = vhb_chardevs_register(loopback);
+	if (ret)
+		vhb_netlink_unregister();
+	return ret;
 }
 
 static void __exit vhb_exit(void)
 {
-	pr_debug("unloaded\n");
+	vhb_chardevs_unregister();
+	vhb_netlink_unregister();
 }
 
 module_init(vhb_init);

@@ -7,6 +7,7 @@
 #   unit    the C tests, natively and with sanitizers
 #   runner  the VM runner keeps its promises (selftests/vm/selftest.sh)
 #   vm      everything that needs a kernel with vhost, in a VM (selftests/vm_tests.sh)
+#   debug   the tests of kernel code, in a VM with the debug kernel (selftests/vm/debug-kernel.sh)
 #
 # Installs missing packages first where it can. Complete output is left in O/check/*.ktap; every skipped and failed
 # case is named at the end, then comes the last line: "N passed, N failed, N skipped". Status 1 when a case failed.
@@ -102,7 +103,8 @@ static_command() {
 part_static() {
 	local names=()
 
-	packages static
+	# The kernel's headers are in the VM's root, and the broker is compiled.
+	packages static build unit vm
 	new_stream static
 	# Files that only help are not executable.
 	mapfile -t names < <(cd selftests &&
@@ -146,11 +148,12 @@ part_runner() {
 	run_program 1 1 vm/selftest selftests/vm/selftest.sh
 }
 
-part_vm() {
+# on_kernels KERNEL...: the tests in the VM
+on_kernels() {
 	local kernel pid
 
 	packages build vm
-	for kernel in ${KERNEL:-6.12 6.1}; do
+	for kernel; do
 		new_stream "vm-$kernel"
 		# Not through a pipe: whatever is left running must not keep us waiting for its end.
 		selftests/vm_tests.sh "$out" "$kernel" >>"$stream" &
@@ -162,13 +165,23 @@ part_vm() {
 	done
 }
 
+part_vm() {
+	# Names of kernels: no white space in them.
+	# shellcheck disable=SC2086
+	on_kernels ${KERNEL:-6.12 6.1}
+}
+
+part_debug() {
+	on_kernels debug
+}
+
 main() {
 	local part status=0
 
-	[ $# -gt 0 ] || { say "usage: check.sh static|unit|runner|vm ..."; exit 2; }
+	[ $# -gt 0 ] || { say "usage: check.sh static|unit|runner|vm|debug ..."; exit 2; }
 	for part in "$@"; do
 		case $part in
-		static | unit | runner | vm) ;;
+		static | unit | runner | vm | debug) ;;
 		*) say "unknown part '$part'"; exit 2 ;;
 		esac
 	done

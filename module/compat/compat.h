@@ -14,4 +14,7 @@
 #error "vhost-bridge needs Linux 6.1 or newer"
 #endif
 
+#include "compat_eventfd.h"
+#include "compat_fs.h"
+
 #endif

@@ -14,13 +14,14 @@ userspace/wire		lib
 userspace/loop		lib
 userspace/netlink	lib
 userspace/sandbox	lib
-userspace/control	lib
+userspace/control	netlink lib
 userspace/lib
 module			interface device worker ring memory personality compat
-module/interface	device worker ring memory
-module/device		worker ring memory
-module/personality	device worker ring memory
-module/worker		ring memory
+module/interface	device worker ring memory compat trace
+module/device		worker ring memory trace
+module/personality	device worker ring memory trace
+module/worker		ring memory trace
+module/trace
 module/ring		memory
 module/memory
 module/compat

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "device/cursor.h"
+
+#include <linux/minmax.h>
+
+#include "memory/memory.h"
+
+void vhb_cursor_readable(struct vhb_cursor *cursor,
+			 const struct vhb_chain *chain)
+{
+	*cursor = (struct vhb_cursor){
+		.segment = chain->segments,
+		.left_bytes = chain->readable_bytes,
+	};
+}
+
+void vhb_cursor_writable(struct vhb_cursor *cursor,
+			 const struct vhb_chain *chain)
+{
+	*cursor = (struct vhb_cursor){
+		.segment = chain->segments + chain->readable_count,
+		.left_bytes = chain->writable_bytes,
+	};
+}
+
+u32 vhb_cursor_contiguous(const struct vhb_cursor *cursor)
+{
+	return min(cursor->segment->length_bytes - cursor->done_bytes,
+		   cursor->left_bytes);
+}
+
+void vhb_cursor_advance(struct vhb_cursor *cursor, u32 bytes)
+{
+	while (bytes) {
+		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
+
+		bytes -= step;
+		cursor->left_bytes -= step;
+		cursor->done_bytes += step;
+		if (cursor->done_bytes == cursor->segment->length_bytes) {
+			cursor->segment++;
+			cursor->done_bytes = 0;
+		}
+	}
+}
+
+int vhb_cursor_read(struct vhb_cursor *cursor, const struct vhb_memory *memory,
+		    void *to, u32 bytes)
+{
+	int ret;
+
+	while (bytes) {
+		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
+
+		ret = vhb_guest_read(memory, vhb_cursor_gpa(cursor), to, step);
+		if (ret)
+			return ret;
+		vhb_cursor_advance(cursor, step);
+		to += step;
+		bytes -= step;
+	}
+	return 0;
+}
+
+int vhb_cursor_write(struct vhb_cursor *cursor, const struct vhb_memory *memory,
+		     const void *from, u32 bytes)
+{
+	int ret;
+
+	while (bytes) {
+		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
+
+		ret = vhb_guest_write(memory, vhb_cursor_gpa(cursor), from, step);
+		if (ret)
+			return ret;
+		vhb_cursor_advance(cursor, step);
+		from += step;
+		bytes -= step;
+	}
+	return 0;
+}

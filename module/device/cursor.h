@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VHB_DEVICE_CURSOR_H
+#define VHB_DEVICE_CURSOR_H
+
+#include <linux/types.h>
+
+#include "ring/ring.h"
+
+/**
+ * struct vhb_cursor - a place in a chain's segments, going forward
+ * @segment: the segment it is in
+ * @done_bytes: bytes of that segment behind it
+ * @left_bytes: bytes before it, in all segments
+ *
+ * How data lies in segments means nothing (VIRTIO 1.2, 2.6.4): headers and data
+ * may share one or span several.
+ */
+struct vhb_cursor {
+	const struct vhb_segment *segment;
+	u32 done_bytes;
+	u32 left_bytes;
+};
+
+/**
+ * vhb_cursor_readable() - begin where a chain's readable segments do
+ * @cursor: the cursor
+ * @chain: the chain
+ */
+void vhb_cursor_readable(struct vhb_cursor *cursor,
+			 const struct vhb_chain *chain);
+
+/**
+ * vhb_cursor_writable() - begin where a chain's writable segments do
+ * @cursor: the cursor
+ * @chain: the chain
+ */
+void vhb_cursor_writable(struct vhb_cursor *cursor,
+			 const struct vhb_chain *chain);
+
+/**
+ * vhb_cursor_left() - bytes from here to the end
+ * @cursor: the cursor
+ */
+static inline u32 vhb_cursor_left(const struct vhb_cursor *cursor)
+{
+	return cursor->left_bytes;
+}
+
+/**
+ * vhb_cursor_gpa() - guest address of here
+ * @cursor: not at the end
+ */
+static inline u64 vhb_cursor_gpa(const struct vhb_cursor *cursor)
+{
+	return cursor->segment->gpa + cursor->done_bytes;
+}
+
+/**
+ * vhb_cursor_contiguous() - bytes from here to the end of the segment
+ * @cursor: not at the end
+ */
+u32 vhb_cursor_contiguous(const struct vhb_cursor *cursor);
+
+/**
+ * vhb_cursor_advance() - go forward
+ * @cursor: the cursor
+ * @bytes: at most vhb_cursor_left()
+ */
+void vhb_cursor_advance(struct vhb_cursor *cursor, u32 bytes);
+
+/**
+ * vhb_cursor_read() - copy from guest memory and go forward
+ * @cursor: the cursor
+ * @memory: guest memory
+ * @to: where to
+ * @bytes: at most vhb_cursor_left()
+ *
+ * Return: 0 or an error of memory; the cursor is anywhere then.
+ */
+int vhb_cursor_read(struct vhb_cursor *cursor, const struct vhb_memory *memory,
+		    void *to, u32 bytes);
+
+/**
+ * vhb_cursor_write() - copy to guest memory and go forward
+ * @cursor: the cursor
+ * @memory: guest memory
+ * @from: where from
+ * @bytes: at most vhb_cursor_left()
+ *
+ * Return: 0 or an error of memory; the cursor is anywhere then.
+ */
+int vhb_cursor_write(struct vhb_cursor *cursor, const struct vhb_memory *memory,
+		     const void *from, u32 bytes);
+
+#endif

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "interface/uring_slot.h"
+
+#include <linux/bitops.h>
+
+#include "compat/compat_uring.h"
+
+/**
+ * struct slot_ref - what a command remembers: its slot
+ * @slot: the slot
+ */
+struct slot_ref {
+	struct vhb_slot *slot;
+};
+
+void vhb_slots_init(struct vhb_slots *slots)
+{
+	unsigned int i;
+
+	spin_lock_init(&slots->lock);
+	for (i = 0; i < ARRAY_SIZE(slots->events); i++)
+		slots->events[i].slots = slots;
+	for (i = 0; i < ARRAY_SIZE(slots->drains); i++)
+		slots->drains[i].slots = slots;
+}
+
+static struct vhb_slot *slot_of(struct io_uring_cmd *command)
+{
+	return io_uring_cmd_to_pdu(command, struct slot_ref)->slot;
+}
+
+/* In the submitter's thread; the state keeps everybody else off the slot. */
+static void give_answer(struct io_uring_cmd *command, unsigned int issue_flags)
+{
+	struct vhb_slot *slot = slot_of(command);
+	struct vhb_slots *slots = slot->slots;
+	int result;
+
+	spin_lock_irq(&slots->lock);
+	result = slot->result;
+	slot->command = NULL;
+	slot->state = VHB_SLOT_IDLE;
+	spin_unlock_irq(&slots->lock);
+	/* The last reference to the file may go with the command. */
+	io_uring_cmd_done(command, result, 0, issue_flags);
+}
+
+/* @slot is armed, the lock held. */
+static void answer(struct vhb_slot *slot, int result)
+{
+	slot->state = VHB_SLOT_COMPLETING;
+	slot->result = result;
+	io_uring_cmd_complete_in_task(slot->command, give_answer);
+}
+
+static void arm(struct vhb_slot *slot, struct io_uring_cmd *command)
+{
+	io_uring_cmd_to_pdu(command, struct slot_ref)->slot = slot;
+	slot->command = command;
+	slot->state = VHB_SLOT_ARMED;
+}
+
+static struct vhb_slot *find_event(struct vhb_slots *slots,
+				   enum vhb_slot_state state)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(slots->events); i++)
+		if (slots->events[i].state == state)
+			return &slots->events[i];
+	return NULL;
+}
+
+static int make_event(enum vhost_bridge_event_kind kind, unsigned int index)
+{
+	return kind | index << 8;
+}
+
+static void tell_event(struct vhb_slots *slots,
+		       enum vhost_bridge_event_kind kind, unsigned int index)
+{
+	struct vhb_slot *slot = find_event(slots, VHB_SLOT_ARMED);
+
+	if (slot)
+		answer(slot, make_event(kind, index));
+	else
+		slots->pending[kind] |= BIT_ULL(index);
+}
+
+void vhb_slots_tell(struct vhb_slots *slots, enum vhb_news news,
+		    unsigned int index)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&slots->lock, flags);
+	switch (news) {
+	case VHB_NEWS_BROKEN:
+		tell_event(slots, VHOST_BRIDGE_EVENT_VRING_BROKEN, index);
+		break;
+	case VHB_NEWS_CONFIG:
+		tell_event(slots, VHOST_BRIDGE_EVENT_CONFIG, 0);
+		break;
+	case VHB_NEWS_CALL:
+		tell_event(slots, VHOST_BRIDGE_EVENT_CALL, index);
+		break;
+	case VHB_NEWS_STOPPED:
+		if (slots->drains[index].state == VHB_SLOT_ARMED)
+			answer(&slots->drains[index], 0);
+		break;
+	case VHB_NEWS_STARTED:
+	case VHB_NEWS_DRAINING:
+		break;
+	}
+	spin_unlock_irqrestore(&slots->lock, flags);
+}
+
+/* The next one that nobody has heard of, or 0 */
+static int take_pending(struct vhb_slots *slots)
+{
+	enum vhost_bridge_event_kind kind;
+
+	for (kind = VHOST_BRIDGE_EVENT_VRING_BROKEN;
+	     kind <= VHOST_BRIDGE_EVENT_CALL; kind++) {
+		if (slots->pending[kind]) {
+			const unsigned int index = __ffs64(slots->pending[kind]);
+
+			slots->pending[kind] &= ~BIT_ULL(index);
+			return make_event(kind, index);
+		}
+	}
+	return 0;
+}
+
+int vhb_slots_wait_event(struct vhb_slots *slots, struct io_uring_cmd *command,
+			 unsigned int issue_flags)
+{
+	struct vhb_slot *slot;
+	int ret;
+
+	spin_lock_irq(&slots->lock);
+	ret = take_pending(slots);
+	if (!ret) {
+		slot = find_event(slots, VHB_SLOT_IDLE);
+		if (slot)
+			arm(slot, command);
+		ret = slot ? -EIOCBQUEUED : -EBUSY;
+	}
+	spin_unlock_irq(&slots->lock);
+	/*
+	 * An answer may be under way already. It is given in this very thread,
+	 * and not before this returns; or in a worker of io_uring's that waits
+	 * for the lock this call takes.
+	 */
+	if (ret == -EIOCBQUEUED)
+		io_uring_cmd_mark_cancelable(command, issue_flags);
+	return ret;
+}
+
+int vhb_slots_wait_drain(struct vhb_slots *slots, unsigned int index,
+			 struct io_uring_cmd *command,
+			 unsigned int issue_flags)
+{
+	struct vhb_slot *slot = &slots->drains[index];
+	int ret = -EBUSY;
+
+	spin_lock_irq(&slots->lock);
+	if (slot->state == VHB_SLOT_IDLE) {
+		arm(slot, command);
+		ret = -EIOCBQUEUED;
+	}
+	spin_unlock_irq(&slots->lock);
+	if (ret == -EIOCBQUEUED)
+		io_uring_cmd_mark_cancelable(command, issue_flags);
+	return ret;
+}
+
+void vhb_slots_cancel(struct io_uring_cmd *command, unsigned int issue_flags)
+{
+	struct vhb_slot *slot = slot_of(command);
+	struct vhb_slots *slots = slot->slots;
+	bool is_armed;
+
+	spin_lock_irq(&slots->lock);
+	is_armed = slot->state == VHB_SLOT_ARMED && slot->command == command;
+	if (is_armed) {
+		slot->command = NULL;
+		slot->state = VHB_SLOT_IDLE;
+	}
+	spin_unlock_irq(&slots->lock);
+	if (is_armed)
+		io_uring_cmd_done(command, -ECANCELED, 0, issue_flags);
+}
+
+void vhb_slots_flush(struct vhb_slots *slots)
+{
+	unsigned int i;
+
+	spin_lock_irq(&slots->lock);
+	for (i = 0; i < ARRAY_SIZE(slots->events); i++)
+		if (slots->events[i].state == VHB_SLOT_ARMED)
+			answer(&slots->events[i], -ECANCELED);
+	for (i = 0; i < ARRAY_SIZE(slots->drains); i++)
+		if (slots->drains[i].state == VHB_SLOT_ARMED)
+			answer(&slots->drains[i], -ECANCELED);
+	spin_unlock_irq(&slots->lock);
+}

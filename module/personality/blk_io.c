@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads and writes of a block device. The guest's pages go to the file as they
+ * are, pinned; where its buffers do not suit direct I/O, by way of pages of
+ * ours. What does not fit into one array of pages goes in slices, one after the
+ * other, so no request needs more memory than a slice.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "memory/memory.h"
+#include "memory/pin.h"
+#include "personality/blk.h"
+
+/* Pages that the data from here on touches, as far as a slice may be long */
+static u32 count_pages(struct vhb_cursor cursor)
+{
+	u32 pages = 0;
+
+	while (cursor.left_bytes && pages < VHB_BLK_SLICE_BVECS) {
+		const u32 bytes = vhb_cursor_contiguous(&cursor);
+
+		pages += DIV_ROUND_UP(offset_in_page(vhb_cursor_gpa(&cursor)) +
+				      (u64)bytes, PAGE_SIZE);
+		vhb_cursor_advance(&cursor, bytes);
+	}
+	return min_t(u32, pages, VHB_BLK_SLICE_BVECS);
+}
+
+static int make_room(struct vhb_blk_request *request)
+{
+	const u32 pages = count_pages(request->data);
+
+	if (pages <= request->bvec_room)
+		return 0;
+	request->bvecs = kmalloc_array(pages, sizeof(*request->bvecs),
+				       GFP_KERNEL);
+	if (!request->bvecs) {
+		request->bvecs = request->inline_bvecs;
+		return -ENOMEM;
+	}
+	request->bvec_room = pages;
+	return 0;
+}
+
+/* The chain's segments are the virtqueue's: the next chain overwrites them. */
+static int keep_segments(struct vhb_blk_request *request)
+{
+	struct vhb_cursor *data = &request->data;
+	const u32 end = data->done_bytes + data->left_bytes;
+	u32 bytes = 0, count = 0;
+
+	if (request->segments)
+		return 0;
+	while (bytes < end)
+		bytes += data->segment[count++].length_bytes;
+	request->segments = kvmalloc_array(count, sizeof(*data->segment),
+					   GFP_KERNEL);
+	if (!request->segments)
+		return -ENOMEM;
+	memcpy(request->segments, data->segment,
+	       count * sizeof(*data->segment));
+	data->segment = request->segments;
+	return 0;
+}
+
+/* Pins as much as fits and moves request->data behind it. */
+static int pin_slice(struct vhb_virtqueue *vq, struct vhb_blk_request *request)
+{
+	struct vhb_cursor *data = &request->data;
+	u32 bytes, pinned;
+	int ret;
+
+	request->slice_bytes = 0;
+	while (data->left_bytes) {
+		bytes = vhb_cursor_contiguous(data);
+		ret = vhb_guest_pin(vq->memory, vhb_cursor_gpa(data), bytes,
+				    request->to_guest, request->bvecs,
+				    &request->bvec_count, request->bvec_room,
+				    &pinned);
+		if (ret)
+			return ret;
+		vhb_cursor_advance(data, pinned);
+		request->slice_bytes += pinned;
+		if (pinned < bytes)
+			break;
+	}
+	return 0;
+}
+
+static bool suits_direct_io(const struct vhb_blk_request *request)
+{
+	const struct vhb_blk *blk = request->blk;
+	u32 i;
+
+	for (i = 0; i < request->bvec_count; i++) {
+		if (request->bvecs[i].bv_offset & blk->address_mask ||
+		    request->bvecs[i].bv_len & blk->length_mask)
+			return false;
+	}
+	return true;
+}
+
+static void free_pages_of(struct vhb_blk_request *request)
+{
+	while (request->bvec_count)
+		__free_page(request->bvecs[--request->bvec_count].bv_page);
+}
+
+static void let_go(struct vhb_blk_request *request, bool was_written)
+{
+	if (request->is_bounced)
+		free_pages_of(request);
+	else
+		vhb_guest_unpin(request->bvecs, request->bvec_count,
+				was_written);
+	request->bvec_count = 0;
+}
+
+/* Pages of ours for as much data as fits; zeroed, for a read may be short. */
+static int alloc_slice(struct vhb_blk_request *request)
+{
+	u32 left = request->data.left_bytes;
+
+	request->slice_bytes = 0;
+	while (left && request->bvec_count < request->bvec_room) {
+		const u32 bytes = min_t(u32, left, PAGE_SIZE);
+		struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+
+		if (!page)
+			return -ENOMEM;
+		request->bvecs[request->bvec_count++] = (struct bio_vec){
+			.bv_page = page,
+			.bv_len = bytes,
+		};
+		request->slice_bytes += bytes;
+		left -= bytes;
+	}
+	return 0;
+}
+
+static int bounce_slice(struct vhb_virtqueue *vq,
+			struct vhb_blk_request *request)
+{
+	u32 i;
+	int ret;
+
+	ret = alloc_slice(request);
+	if (ret)
+		return ret;
+	request->guest = request->data;
+	if (request->to_guest) {
+		vhb_cursor_advance(&request->data, request->slice_bytes);
+		return 0;
+	}
+	for (i = 0; i < request->bvec_count; i++) {
+		struct bio_vec *bvec = &request->bvecs[i];
+
+		ret = vhb_cursor_read(&request->data, vq->memory,
+				      page_address(bvec->bv_page),
+				      bvec->bv_len);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int unbounce_slice(struct vhb_virtqueue *vq,
+			  struct vhb_blk_request *request)
+{
+	u32 i;
+	int ret;
+
+	for (i = 0; i < request->bvec_count; i++) {
+		struct bio_vec *bvec = &request->bvecs[i];
+
+		ret = vhb_cursor_write(&request->guest, vq->memory,
+				       page_address(bvec->bv_page),
+				       bvec->bv_len);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int prepare_slice(struct vhb_virtqueue *vq,
+			 struct vhb_blk_request *request)
+{
+	const struct vhb_cursor start = request->data;
+	int ret;
+
+	if (!request->is_bounced) {
+		ret = pin_slice(vq, request);
+		if (ret)
+			return ret;
+		if (suits_direct_io(request))
+			return request->data.left_bytes ?
+				       keep_segments(request) : 0;
+		let_go(request, false);
+		request->data = start;
+		request->is_bounced = true;
+	}
+	ret = keep_segments(request);
+	if (ret)
+		return ret;
+	return bounce_slice(vq, request);
+}
+
+static void on_io_done(struct kiocb *iocb, long result)
+{
+	struct vhb_blk_request *request =
+		container_of(iocb, struct vhb_blk_request, iocb);
+
+	request->result = result;
+	vhb_request_complete(&request->base);
+}
+
+/* FLUSH and CONFIG_WCE say whether a write may rest in a cache (5.2.6.2). */
+static bool is_writethrough(const struct vhb_device *device,
+			    const struct vhb_blk *blk)
+{
+	if (vhb_device_has_feature(device, VIRTIO_BLK_F_CONFIG_WCE))
+		return !READ_ONCE(blk->is_writeback);
+	return !vhb_device_has_feature(device, VIRTIO_BLK_F_FLUSH);
+}
+
+static void submit_slice(struct vhb_virtqueue *vq,
+			 struct vhb_blk_request *request)
+{
+	struct file *file = request->blk->file;
+	struct kiocb *iocb = &request->iocb;
+	ssize_t ret;
+
+	init_sync_kiocb(iocb, file);
+	iocb->ki_pos = request->first_byte + request->done_bytes;
+	iocb->ki_complete = on_io_done;
+	request->is_submitted = true;
+	iov_iter_bvec(&request->iter,
+		      request->to_guest ? ITER_DEST : ITER_SOURCE,
+		      request->bvecs, request->bvec_count,
+		      request->slice_bytes);
+	if (request->to_guest) {
+		ret = file->f_op->read_iter(iocb, &request->iter);
+	} else {
+		iocb->ki_flags |= IOCB_WRITE;
+		if (is_writethrough(vq->device, request->blk))
+			iocb->ki_flags |= IOCB_DSYNC;
+		if (!request->blk->bdev)
+			kiocb_start_write(iocb);
+		ret = file->f_op->write_iter(iocb, &request->iter);
+	}
+	if (ret != -EIOCBQUEUED)
+		on_io_done(iocb, ret);
+}
+
+u8 vhb_blk_start_io(struct vhb_virtqueue *vq, struct vhb_blk_request *request,
+		    u64 sector)
+{
+	const struct vhb_blk *blk = request->blk;
+	const u64 sectors = vhb_blk_sectors(blk);
+	const u32 bytes = request->data.left_bytes;
+
+	if (!request->to_guest && blk->is_read_only)
+		return VIRTIO_BLK_S_IOERR;
+	if (bytes % SECTOR_SIZE || sector > sectors ||
+	    bytes >> SECTOR_SHIFT > sectors - sector)
+		return VIRTIO_BLK_S_IOERR;
+	if (!bytes) {
+		vhb_request_complete(&request->base);
+		return VIRTIO_BLK_S_OK;
+	}
+	request->first_byte = sector << SECTOR_SHIFT;
+	if (blk->length_mask &&
+	    (request->first_byte | bytes) & (blk->block_bytes - 1))
+		return VIRTIO_BLK_S_IOERR;
+
+	if (make_room(request))
+		return VIRTIO_BLK_S_IOERR;
+	if (prepare_slice(vq, request)) {
+		let_go(request, false);
+		return VIRTIO_BLK_S_IOERR;
+	}
+	submit_slice(vq, request);
+	return VIRTIO_BLK_S_OK;
+}
+
+int vhb_blk_end_io(struct vhb_virtqueue *vq, struct vhb_blk_request *request)
+{
+	bool is_done = request->result == request->slice_bytes;
+
+	if (!request->to_guest && !request->blk->bdev)
+		kiocb_end_write(&request->iocb);
+	if (is_done && request->to_guest && request->is_bounced)
+		is_done = vhb_virtqueue_can_write(vq) &&
+			  !unbounce_slice(vq, request);
+	/* Even a read that failed may have written some of it. */
+	let_go(request, request->to_guest);
+	if (!is_done) {
+		request->status = VIRTIO_BLK_S_IOERR;
+		return 0;
+	}
+	request->done_bytes += request->slice_bytes;
+	if (!request->data.left_bytes)
+		return 0;
+	/* The guest is not served any more: no more of this either. */
+	if (!vhb_virtqueue_can_write(vq) || prepare_slice(vq, request)) {
+		let_go(request, false);
+		request->status = VIRTIO_BLK_S_IOERR;
+		return 0;
+	}
+	submit_slice(vq, request);
+	return -EINPROGRESS;
+}

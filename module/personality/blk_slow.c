@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Flush, discard, write zeroes and secure erase: no file does these without
+ * blocking, so a workqueue does.
+ */
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+
+#include "memory/memory.h"
+#include "personality/blk.h"
+
+/**
+ * struct extent - a range, checked
+ * @first_byte: where
+ * @length_bytes: not zero
+ * @may_unmap: write zeroes may free the storage
+ */
+struct extent {
+	loff_t first_byte;
+	loff_t length_bytes;
+	bool may_unmap;
+};
+
+static int change_bdev(const struct vhb_blk_request *request,
+		       const struct extent *extent)
+{
+	struct vhb_blk *blk = request->blk;
+	const sector_t sector = extent->first_byte >> SECTOR_SHIFT;
+	const sector_t count = extent->length_bytes >> SECTOR_SHIFT;
+
+	switch (request->type) {
+	case VIRTIO_BLK_T_DISCARD:
+		return blkdev_issue_discard(blk->bdev, sector, count,
+					    GFP_KERNEL);
+	case VIRTIO_BLK_T_SECURE_ERASE:
+		return blkdev_issue_secure_erase(blk->bdev, sector, count,
+						 GFP_KERNEL);
+	default:
+		return blkdev_issue_zeroout(blk->bdev, sector, count,
+					    GFP_KERNEL, extent->may_unmap ?
+					    0 : BLKDEV_ZERO_NOUNMAP);
+	}
+}
+
+/* What the host's page cache knows of it is no longer so. */
+static int change_bdev_and_cache(const struct vhb_blk_request *request,
+				 const struct extent *extent)
+{
+	struct address_space *mapping = request->blk->file->f_mapping;
+	const loff_t last_byte = extent->first_byte + extent->length_bytes - 1;
+	int ret;
+
+	ret = filemap_write_and_wait_range(mapping, extent->first_byte,
+					   last_byte);
+	if (ret)
+		return ret;
+	ret = change_bdev(request, extent);
+	invalidate_inode_pages2_range(mapping, extent->first_byte >> PAGE_SHIFT,
+				      last_byte >> PAGE_SHIFT);
+	return ret;
+}
+
+static int allocate(const struct vhb_blk_request *request, int mode,
+		    const struct extent *extent)
+{
+	return vfs_fallocate(request->blk->file, mode | FALLOC_FL_KEEP_SIZE,
+			     extent->first_byte, extent->length_bytes);
+}
+
+static int change_file(const struct vhb_blk_request *request,
+		       const struct extent *extent)
+{
+	int ret;
+
+	if (request->type == VIRTIO_BLK_T_DISCARD || extent->may_unmap)
+		return allocate(request, FALLOC_FL_PUNCH_HOLE, extent);
+	ret = allocate(request, FALLOC_FL_ZERO_RANGE, extent);
+	if (ret != -EOPNOTSUPP)
+		return ret;
+	/* tmpfs has no such thing: make a hole and fill it. */
+	ret = allocate(request, FALLOC_FL_PUNCH_HOLE, extent);
+	return ret ? ret : allocate(request, 0, extent);
+}
+
+static int change(const struct vhb_blk_request *request,
+		  const struct virtio_blk_discard_write_zeroes *range)
+{
+	const struct extent extent = {
+		.first_byte = le64_to_cpu(range->sector) << SECTOR_SHIFT,
+		.length_bytes = (loff_t)le32_to_cpu(range->num_sectors)
+				<< SECTOR_SHIFT,
+		.may_unmap = le32_to_cpu(range->flags) &
+			     VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP,
+	};
+
+	if (!extent.length_bytes)
+		return 0;
+	if (request->blk->bdev)
+		return change_bdev_and_cache(request, &extent);
+	return change_file(request, &extent);
+}
+
+static void run_slow(struct work_struct *work)
+{
+	struct vhb_blk_request *request =
+		container_of(work, struct vhb_blk_request, work);
+	int ret = 0;
+	u32 i;
+
+	if (request->type == VIRTIO_BLK_T_FLUSH)
+		ret = vfs_fsync(request->blk->file, 1);
+	for (i = 0; !ret && i < request->range_count; i++)
+		ret = change(request, &request->ranges[i]);
+	if (ret == -EOPNOTSUPP)
+		request->status = VIRTIO_BLK_S_UNSUPP;
+	else if (ret)
+		request->status = VIRTIO_BLK_S_IOERR;
+	vhb_request_complete(&request->base);
+}
+
+static u8 check_range(const struct vhb_blk_request *request,
+		      const struct virtio_blk_discard_write_zeroes *range)
+{
+	const struct vhb_blk *blk = request->blk;
+	const u64 sectors = vhb_blk_sectors(blk);
+	const u64 sector = le64_to_cpu(range->sector);
+	const u32 count = le32_to_cpu(range->num_sectors);
+	const u32 flags = le32_to_cpu(range->flags);
+	const u32 known_flags = request->type == VIRTIO_BLK_T_WRITE_ZEROES ?
+					VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0;
+
+	if (flags & ~known_flags)
+		return VIRTIO_BLK_S_UNSUPP;
+	if (sector > sectors || count > sectors - sector)
+		return VIRTIO_BLK_S_IOERR;
+	if ((sector | count) & ((blk->block_bytes >> SECTOR_SHIFT) - 1))
+		return VIRTIO_BLK_S_IOERR;
+	return VIRTIO_BLK_S_OK;
+}
+
+static bool is_offered(const struct vhb_blk_request *request)
+{
+	switch (request->type) {
+	case VIRTIO_BLK_T_DISCARD:
+		return request->blk->can_discard;
+	case VIRTIO_BLK_T_SECURE_ERASE:
+		return request->blk->can_erase;
+	default:
+		return true;
+	}
+}
+
+static u8 take_ranges(struct vhb_virtqueue *vq,
+		      struct vhb_blk_request *request)
+{
+	const u32 bytes = request->data.left_bytes;
+	const u32 count = bytes / sizeof(*request->ranges);
+	u32 i;
+	u8 status;
+
+	if (request->blk->is_read_only)
+		return VIRTIO_BLK_S_IOERR;
+	if (!is_offered(request))
+		return VIRTIO_BLK_S_UNSUPP;
+	if (!count || count > VHB_BLK_RANGES_MAX ||
+	    bytes % sizeof(*request->ranges))
+		return VIRTIO_BLK_S_IOERR;
+	request->ranges = kmalloc(bytes, GFP_KERNEL);
+	if (!request->ranges)
+		return VIRTIO_BLK_S_IOERR;
+	if (vhb_cursor_read(&request->data, vq->memory, request->ranges, bytes))
+		return VIRTIO_BLK_S_IOERR;
+	for (i = 0; i < count; i++) {
+		status = check_range(request, &request->ranges[i]);
+		if (status != VIRTIO_BLK_S_OK)
+			return status;
+	}
+	request->range_count = count;
+	return VIRTIO_BLK_S_OK;
+}
+
+u8 vhb_blk_start_slow(struct vhb_virtqueue *vq,
+		      struct vhb_blk_request *request)
+{
+	u8 status;
+
+	if (request->type != VIRTIO_BLK_T_FLUSH) {
+		status = take_ranges(vq, request);
+		if (status != VIRTIO_BLK_S_OK)
+			return status;
+	}
+	INIT_WORK(&request->work, run_slow);
+	queue_work(request->blk->slow, &request->work);
+	return VIRTIO_BLK_S_OK;
+}
