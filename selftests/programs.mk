@@ -7,6 +7,10 @@
 #
 # A program that needs linker flags of its own says so in its folder's
 # program.mk:  ldflags_net/tap_test := -Wl,--wrap=ioctl
+# A folder whose programs need an archive more names it: archive_FOLDER. What is
+# no program in a folder with helpers of its own (helper_folders) goes in there.
+#
+# `fuzzers` makes libFuzzer programs, O/fuzz/NAME_fuzz; clang only.
 
 tree := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))..)
 O ?= $(tree)/build
@@ -19,11 +23,12 @@ include $(tree)/userspace/objects.mk
 
 vhb_cppflags += -I$(tree)/selftests
 
-test_folders := lib wire session loop options net
+test_folders := lib wire session loop options net ring uapi blk
+helper_folders := lib ring
 test_sources := $(sort $(wildcard $(foreach d,$(test_folders), \
 	$(tree)/selftests/$(d)/*_test.c)))
 tool_sources := $(filter-out %_test.c,$(wildcard $(foreach d, \
-	$(filter-out lib,$(test_folders)),$(tree)/selftests/$(d)/*.c)))
+	$(filter-out $(helper_folders),$(test_folders)),$(tree)/selftests/$(d)/*.c)))
 helper_sources := $(filter-out %_test.c,$(wildcard $(tree)/selftests/lib/*.c))
 
 programs_dir ?= $(out)/selftests
@@ -35,14 +40,19 @@ helper_archive := $(out)/obj/libselftests.a
 
 # What uses these needs /dev/vhost-net and runs as kselftest only, in the VM as
 # a rule.
-vhost_headers := lib/broker.h lib/net_bench.h net/kdev_guest.h
+vhost_headers := lib/broker.h lib/net_bench.h lib/bridge_device.h net/kdev_guest.h
 needs_vhost := $(patsubst $(tree)/selftests/%.c,%,$(shell grep -lF \
 	$(foreach h,$(vhost_headers),-e 'include "$(h)"') $(test_sources)))
+
+fuzz_compile := clang -D_GNU_SOURCE -I$(tree)/selftests -std=gnu11 -O1 -g -Wall \
+	-Wextra -Werror -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
 -include $(wildcard $(tree)/selftests/*/program.mk)
 
 # Some of them start the real broker.
-.PHONY: programs list
+.PHONY: programs list fuzzers
+fuzzers: $(fuzzers)
+
 programs: $(test_programs) $(tool_programs) $(out)/vhost-bridge
 
 # For scripts: the programs that need no vhost, relative to O/selftests, whether
@@ -59,6 +69,6 @@ $(helper_archive): $(helper_objects) $(flags_stamp)
 $(programs_dir)/%: $(out)/obj/selftests/%.o $(helper_archive) $(broker_archive)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(link) $(ldflags_$*) -o $@ $< -Wl,--start-group \
-		$(helper_archive) $(broker_archive) -Wl,--end-group $(vhb_libs)
+		$(archive_$(*D)) $(helper_archive) $(broker_archive) -Wl,--end-group $(vhb_libs)
 
 -include $(test_objects:.o=.d) $(helper_objects:.o=.d)

@@ -20,12 +20,27 @@ static const char * const net_features[] = {
 	"once",
 };
 
+static const char * const blk_features[] = {
+	"blk-file",
+	"read-only",
+	"num-queues",
+	"serial",
+	"poll-us",
+	"share-rw",
+	"vhost-device",
+	"vhost-fd",
+	"once",
+};
+
+/* The specification's schema calls some types otherwise than we do. */
 static const struct {
 	const char *type_name;
+	const char *schema_name;
 	const char * const *features;
 	size_t feature_count;
 } capabilities[] = {
-	{ "net", net_features, VHB_ARRAY_COUNT(net_features) },
+	{ "net", "net", net_features, VHB_ARRAY_COUNT(net_features) },
+	{ "blk", "block", blk_features, VHB_ARRAY_COUNT(blk_features) },
 };
 
 int vhb_capabilities_print(const char *type_name, FILE *out)
@@ -36,7 +51,7 @@ int vhb_capabilities_print(const char *type_name, FILE *out)
 		if (strcmp(capabilities[i].type_name, type_name))
 			continue;
 		fprintf(out, "{\n  \"type\": \"%s\",\n  \"features\": [",
-			type_name);
+			capabilities[i].schema_name);
 		for (j = 0; j < capabilities[i].feature_count; j++)
 			fprintf(out, "%s\n    \"%s\"", j ? "," : "",
 				capabilities[i].features[j]);

@@ -12,7 +12,8 @@
 #include <linux/vhost_bridge.h>
 
 #include "capabilities.h"
-#include "kdev/net.h"
+#include "control/status_command.h"
+#include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/notify.h"
 #include "loop/loop.h"
@@ -98,6 +99,39 @@ static int serve(const struct vhb_options *options, struct vhb_loop *loop,
 	return ret;
 }
 
+static int create_net(const struct vhb_options *options,
+		      struct vhb_kdev **kdev_out)
+{
+	return vhb_net_create(&options->net, kdev_out);
+}
+
+static int create_blk(const struct vhb_options *options,
+		      struct vhb_kdev **kdev_out)
+{
+	return vhb_blk_create(&options->blk, kdev_out);
+}
+
+/* Device types, by the names they have on the command line */
+static const struct {
+	const char *type_name;
+	int (*create)(const struct vhb_options *options,
+		      struct vhb_kdev **kdev_out);
+} types[] = {
+	{ "net", create_net },
+	{ "blk", create_blk },
+};
+
+static int create_kdev(const struct vhb_options *options,
+		       struct vhb_kdev **kdev_out)
+{
+	unsigned int i;
+
+	for (i = 0; i < VHB_ARRAY_COUNT(types); i++)
+		if (!strcmp(options->type_name, types[i].type_name))
+			return types[i].create(options, kdev_out);
+	return -EINVAL;
+}
+
 static int run(const struct vhb_options *options)
 {
 	struct vhb_loop *loop = NULL;
@@ -110,7 +144,7 @@ static int run(const struct vhb_options *options)
 	ret = create_loop(signal_fd, &loop);
 	if (ret)
 		goto destroy_loop;
-	ret = vhb_net_create(&options->net, &kdev);
+	ret = create_kdev(options, &kdev);
 	if (ret)
 		goto destroy_loop;
 	ret = serve(options, loop, kdev);
@@ -124,6 +158,7 @@ destroy_loop:
 int main(int argc, char **argv)
 {
 	struct vhb_options options;
+	int ret;
 
 	if (vhb_options_parse(argc, argv, &options))
 		return EXIT_USAGE;
@@ -139,11 +174,15 @@ int main(int argc, char **argv)
 		vhb_capabilities_print(options.type_name, stdout);
 		return EXIT_SUCCESS;
 	case VHB_ACTION_RUN:
+	case VHB_ACTION_STATUS:
 		break;
 	}
 
 	vhb_log_set_level(options.verbosity > 1 ? VHB_LOG_DEBUG :
 			  options.verbosity	? VHB_LOG_INFO :
 						  VHB_LOG_WARNING);
-	return run(&options) ? EXIT_FAILURE : EXIT_SUCCESS;
+	ret = options.action == VHB_ACTION_STATUS ?
+		      vhb_status_run(&options.status) :
+		      run(&options);
+	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -10,7 +10,8 @@
  * DOC: inside the command line parser
  *
  * options.c knows the options every device type has, a file such as
- * options_net.c those of one type.
+ * options_net.c those of one type. A command, which is no back-end, looks like a
+ * type here.
  */
 
 /**
@@ -45,22 +46,30 @@ struct vhb_option_row {
 /**
  * struct vhb_option_set - the options of one device type
  * @type_name: the type
+ * @is_command: no device type: it takes no socket
  * @synopsis: what --help shows behind the type's name
+ * @summary: what the general help says about it, a few words
  * @about: what --help says about it
  * @rows: its options
  * @row_count: how many
+ * @set_defaults: before the command line is read; may be NULL for all zero
  * @check: do the options fit together? Fills in what was left out
  */
 struct vhb_option_set {
 	const char *type_name;
+	bool is_command;
 	const char *synopsis;
+	const char *summary;
 	const char *about;
 	const struct vhb_option_row *rows;
 	unsigned int row_count;
+	void (*set_defaults)(struct vhb_options *options);
 	int (*check)(const struct vhb_parse *parse);
 };
 
 extern const struct vhb_option_set vhb_net_option_set;
+extern const struct vhb_option_set vhb_blk_option_set;
+extern const struct vhb_option_set vhb_status_option_set;
 
 /**
  * vhb_usage() - report a usage error in one line

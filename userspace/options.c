@@ -18,10 +18,12 @@
 
 static const struct vhb_option_set * const sets[] = {
 	&vhb_net_option_set,
+	&vhb_blk_option_set,
+	&vhb_status_option_set,
 };
 
 static const char * const planned_types[] = {
-	"blk", "vsock", "scsi", "vdpa", "status", "top",
+	"vsock", "scsi", "vdpa", "top",
 };
 
 int vhb_usage(const struct vhb_parse *parse, const char *format, ...)
@@ -83,6 +85,9 @@ static int take_version(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
+/* Those of common_rows that only back-ends have; they come first. */
+#define BACK_END_ROWS 4
+
 static const struct vhb_option_row common_rows[] = {
 	{ "socket-path", "PATH", "listen for front-ends on this UNIX socket",
 	  .take = take_socket_path },
@@ -90,10 +95,10 @@ static const struct vhb_option_row common_rows[] = {
 	  .take = take_fd },
 	{ "once", NULL, "end after the first front-end",
 	  .take = take_once },
-	{ "verbose", NULL, "say more on standard error; twice: every message (-v)",
-	  .may_repeat = true, .take = take_verbose },
 	{ "print-capabilities", NULL, "print JSON for management programs and end",
 	  .may_repeat = true },
+	{ "verbose", NULL, "say more on standard error; twice: every message (-v)",
+	  .may_repeat = true, .take = take_verbose },
 	{ "version", NULL, "print the version and end",
 	  .may_repeat = true, .take = take_version },
 	{ "help", NULL, "print this and end (-h)",
@@ -106,6 +111,8 @@ static const struct vhb_option_row common_rows[] = {
 static const struct vhb_option_row *row_at(const struct vhb_option_set *set,
 					   unsigned int index)
 {
+	if (set->is_command)
+		index += BACK_END_ROWS;
 	if (index < VHB_ARRAY_COUNT(common_rows))
 		return &common_rows[index];
 	return &set->rows[index - VHB_ARRAY_COUNT(common_rows)];
@@ -113,15 +120,17 @@ static const struct vhb_option_row *row_at(const struct vhb_option_set *set,
 
 static unsigned int row_count(const struct vhb_option_set *set)
 {
-	return VHB_ARRAY_COUNT(common_rows) + set->row_count;
+	return VHB_ARRAY_COUNT(common_rows) + set->row_count -
+	       (set->is_command ? BACK_END_ROWS : 0);
 }
 
-static unsigned int index_of_letter(int letter)
+static unsigned int index_of_letter(const struct vhb_option_set *set,
+				    int letter)
 {
 	const char *name = letter == 'v' ? "verbose" : "help";
 	unsigned int i;
 
-	for (i = 0; strcmp(common_rows[i].name, name); i++)
+	for (i = 0; strcmp(row_at(set, i)->name, name); i++)
 		;
 	return i;
 }
@@ -179,6 +188,8 @@ static int parse_arguments(struct vhb_parse *parse, int argc, char **argv)
 	int ret;
 
 	fill_table(parse->set, table);
+	if (parse->set->set_defaults)
+		parse->set->set_defaults(parse->options);
 
 	/* Zero, not one, makes glibc forget an earlier command line. */
 	optind = 0;
@@ -191,8 +202,9 @@ static int parse_arguments(struct vhb_parse *parse, int argc, char **argv)
 			break;
 		if (result == '?' || result == ':')
 			return bad_option(parse, result, optopt, argument);
-		i = result < FIRST_OPTION ? index_of_letter(result) :
-					    (unsigned int)result - FIRST_OPTION;
+		i = result < FIRST_OPTION ?
+			    index_of_letter(parse->set, result) :
+			    (unsigned int)result - FIRST_OPTION;
 		row = row_at(parse->set, i);
 		if (result >= FIRST_OPTION &&
 		    is_abbreviated(argument, row->name))
@@ -219,7 +231,8 @@ static int check_socket(const struct vhb_parse *parse)
 		return vhb_usage(parse, "--socket-path and --fd exclude each other");
 	if (!options->socket_path && options->socket_fd < 0)
 		return vhb_usage(parse,
-				 "where do front-ends connect? --socket-path=PATH or --fd=N is missing, such as --socket-path=/run/vhost-bridge/net0.sock");
+				 "where do front-ends connect? --socket-path=PATH or --fd=N is missing, such as --socket-path=/run/vhost-bridge/%s0.sock",
+				 parse->set->type_name);
 	return 0;
 }
 
@@ -236,9 +249,10 @@ static int find_type(struct vhb_parse *parse, const char *name)
 	}
 	for (i = 0; i < VHB_ARRAY_COUNT(planned_types); i++)
 		if (!strcmp(name, planned_types[i]))
-			return vhb_usage(parse, "'%s' is not in this version, net is",
+			return vhb_usage(parse, "'%s' is not in this version, net and blk are",
 					 name);
-	return vhb_usage(parse, "unknown device type '%s', net is one", name);
+	return vhb_usage(parse, "unknown device type '%s', net and blk are known",
+			 name);
 }
 
 static bool is_asked_for(int argc, char **argv, const char *argument)
@@ -300,29 +314,45 @@ int vhb_options_parse(int argc, char **argv, struct vhb_options *out)
 		return ret < 0 ? ret : 0;
 
 	/* "Other options and arguments should be ignored" */
-	if (is_asked_for(argc, argv, "--print-capabilities")) {
+	if (!parse.set->is_command &&
+	    is_asked_for(argc, argv, "--print-capabilities")) {
 		out->action = VHB_ACTION_CAPABILITIES;
 		return 0;
 	}
 	ret = parse_arguments(&parse, argc, argv);
 	if (ret || out->action != VHB_ACTION_RUN)
 		return ret;
-	ret = check_socket(&parse);
-	if (ret)
-		return ret;
+	if (!parse.set->is_command) {
+		ret = check_socket(&parse);
+		if (ret)
+			return ret;
+	}
 	return parse.set->check(&parse);
+}
+
+static void print_sets(bool are_commands, FILE *out)
+{
+	unsigned int i;
+
+	for (i = 0; i < VHB_ARRAY_COUNT(sets); i++)
+		if (sets[i]->is_command == are_commands)
+			fprintf(out, "  %-6s %s\n", sets[i]->type_name,
+				sets[i]->summary);
 }
 
 static void print_general_help(FILE *out)
 {
 	fputs("Usage: " PROGRAM " TYPE --socket-path=PATH [OPTION]...\n"
-	      "       " PROGRAM " [TYPE] --help | --version\n"
+	      "       " PROGRAM " status [OPTION]...\n"
+	      "       " PROGRAM " [TYPE|status] --help | --version\n"
 	      "\n"
 	      "Gives a virtual machine a device of the host's kernel over vhost-user.\n"
 	      "\n"
-	      "Types:\n"
-	      "  net   a network interface, on vhost-net and a tap\n",
+	      "Types:\n",
 	      out);
+	print_sets(false, out);
+	fputs("\nElse:\n", out);
+	print_sets(true, out);
 }
 
 static void print_row(const struct vhb_option_row *row, FILE *out)
@@ -346,8 +376,10 @@ void vhb_options_print_help(const struct vhb_options *options, FILE *out)
 	for (i = 0; i < VHB_ARRAY_COUNT(sets); i++)
 		if (!strcmp(options->type_name, sets[i]->type_name))
 			parse.set = sets[i];
-	fprintf(out, "Usage: " PROGRAM " %s --socket-path=PATH|--fd=N %s [OPTION]...\n\n%s\n",
-		parse.set->type_name, parse.set->synopsis, parse.set->about);
+	fprintf(out, "Usage: " PROGRAM " %s %s%s [OPTION]...\n\n%s\n",
+		parse.set->type_name,
+		parse.set->is_command ? "" : "--socket-path=PATH|--fd=N ",
+		parse.set->synopsis, parse.set->about);
 	for (i = 0; i < row_count(parse.set); i++)
 		print_row(row_at(parse.set, i), out);
 	fputs("\nExit status: 0 fine, 1 failed, 2 wrong usage.\n", out);

@@ -61,11 +61,11 @@ static void find_program(char *path, size_t path_bytes)
 		 dirname(dirname(dirname(self))));
 }
 
-static void run_program(const struct broker *broker,
+static void run_program(const struct broker *broker, const char *device,
 			const char *const *arguments)
 {
 	char program[PATH_MAX], socket_option[96];
-	const char *argv[ARGUMENTS_MAX + 4] = { program, "net", socket_option };
+	const char *argv[ARGUMENTS_MAX + 4] = { program, device, socket_option };
 	unsigned int count = 3;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -111,21 +111,39 @@ void broker_show_log(const struct broker *broker)
 	fflush(stdout);
 }
 
-static void forget(struct broker *broker)
+static void forget_process(struct broker *broker)
 {
-	unlink(broker->socket_path);
 	close(broker->log_fd);
 	broker->pid = 0;
 	broker->log_fd = -1;
 }
 
+static void forget(struct broker *broker)
+{
+	unlink(broker->socket_path);
+	forget_process(broker);
+}
+
 int broker_start(struct broker *broker, const char *const *arguments)
 {
+	return broker_start_device(broker, "net", arguments);
+}
+
+int broker_start_device(struct broker *broker, const char *device,
+			const char *const *arguments)
+{
 	static unsigned int count;
-	unsigned int waited_ms;
 
 	snprintf(broker->socket_path, sizeof(broker->socket_path),
 		 "/tmp/vhb-test-%d-%u.sock", getpid(), count++);
+	return broker_start_again(broker, device, arguments);
+}
+
+int broker_start_again(struct broker *broker, const char *device,
+		       const char *const *arguments)
+{
+	unsigned int waited_ms;
+
 	broker->log_fd = memfd_create("log", MFD_CLOEXEC);
 	if (broker->log_fd < 0)
 		return -errno;
@@ -134,7 +152,7 @@ int broker_start(struct broker *broker, const char *const *arguments)
 	if (broker->pid < 0)
 		return -errno;
 	if (!broker->pid)
-		run_program(broker, arguments);
+		run_program(broker, device, arguments);
 
 	for (waited_ms = 0; waited_ms < START_MS; waited_ms += POLL_MS) {
 		if (broker_log_has(broker, "ready"))
@@ -183,6 +201,15 @@ int broker_stop(struct broker *broker)
 		return -ETIMEDOUT;
 	return WIFEXITED(status) ? WEXITSTATUS(status) :
 				   128 + WTERMSIG(status);
+}
+
+void broker_kill(struct broker *broker)
+{
+	if (!broker->pid)
+		return;
+	kill(broker->pid, SIGKILL);
+	waitpid(broker->pid, NULL, 0);
+	forget_process(broker);
 }
 
 static unsigned int count_entries(const char *path)

@@ -60,6 +60,21 @@ struct broker_counts {
  */
 int broker_start(struct broker *broker, const char *const *arguments);
 
+/** broker_start_device() - the same for "blk --socket-path=..." or another device */
+int broker_start_device(struct broker *broker, const char *device,
+			const char *const *arguments);
+
+/**
+ * broker_kill() - SIGKILL, and wait until it has gone
+ *
+ * Its socket stays behind, for broker_start_again().
+ */
+void broker_kill(struct broker *broker);
+
+/** broker_start_again() - one more on the same socket, after broker_kill() */
+int broker_start_again(struct broker *broker, const char *device,
+		       const char *const *arguments);
+
 /** broker_is_alive() - has it not ended? */
 bool broker_is_alive(const struct broker *broker);
 

@@ -332,6 +332,32 @@ int frontend_ask(struct frontend *frontend, uint32_t request,
 	return frontend_receive_reply(frontend, request, reply, reply_bytes);
 }
 
+int frontend_ask_fd(struct frontend *frontend, uint32_t request,
+		    const void *payload, size_t size_bytes, void *answer,
+		    int *fd_out)
+{
+	struct frontend_reply reply;
+	int ret;
+
+	ret = frontend_send(frontend, request, request_flags(frontend), payload,
+			    size_bytes, NULL, 0);
+	if (!ret)
+		ret = frontend_receive(frontend, &reply);
+	if (ret)
+		return ret;
+	if (reply.header.request != request ||
+	    reply.header.flags != REPLY_FLAGS ||
+	    reply.header.size_bytes != size_bytes || reply.fd_count != 1) {
+		close_fds(&reply);
+		return broken(frontend,
+			      "reply to %u of %u bytes with %u descriptors",
+			      request, reply.header.size_bytes, reply.fd_count);
+	}
+	memcpy(answer, &reply.payload, size_bytes);
+	*fd_out = reply.fds[0];
+	return 0;
+}
+
 int frontend_tell(struct frontend *frontend, uint32_t request,
 		  const void *payload, size_t size_bytes, const int *fds,
 		  unsigned int fd_count)

@@ -113,6 +113,14 @@ int frontend_ask(struct frontend *frontend, uint32_t request,
 		 size_t reply_bytes);
 
 /**
+ * frontend_ask_fd() - the same for a reply of the request's size that brings a
+ * descriptor, to be closed by the caller
+ */
+int frontend_ask_fd(struct frontend *frontend, uint32_t request,
+		    const void *payload, size_t size_bytes, void *answer,
+		    int *fd_out);
+
+/**
  * frontend_tell() - send a request without a reply of its own
  *
  * Waits for the ack when frontend->need_reply is set and REPLY_ACK
@@ -184,5 +192,13 @@ int frontend_set_mtu(struct frontend *frontend, uint64_t mtu);
 int frontend_send_rarp(struct frontend *frontend, const uint8_t mac[6]);
 int frontend_get_status(struct frontend *frontend, uint64_t *status_out);
 int frontend_set_status(struct frontend *frontend, uint64_t status);
+
+/** frontend_get_inflight_fd() - the caller closes @fd_out */
+int frontend_get_inflight_fd(struct frontend *frontend, unsigned int queue_count,
+			     unsigned int queue_entries,
+			     struct vhb_wire_inflight *inflight_out,
+			     int *fd_out);
+int frontend_set_inflight_fd(struct frontend *frontend,
+			     const struct vhb_wire_inflight *inflight, int fd);
 
 #endif

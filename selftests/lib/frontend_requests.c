@@ -254,3 +254,24 @@ int frontend_set_status(struct frontend *frontend, uint64_t status)
 {
 	return tell_u64(frontend, VHB_SET_STATUS, status);
 }
+
+int frontend_get_inflight_fd(struct frontend *frontend, unsigned int queue_count,
+			     unsigned int queue_entries,
+			     struct vhb_wire_inflight *inflight_out,
+			     int *fd_out)
+{
+	const struct vhb_wire_inflight asked = {
+		.queue_count = queue_count,
+		.queue_entries = queue_entries,
+	};
+
+	return frontend_ask_fd(frontend, VHB_GET_INFLIGHT_FD, &asked,
+			       sizeof(asked), inflight_out, fd_out);
+}
+
+int frontend_set_inflight_fd(struct frontend *frontend,
+			     const struct vhb_wire_inflight *inflight, int fd)
+{
+	return frontend_tell(frontend, VHB_SET_INFLIGHT_FD, inflight,
+			     sizeof(*inflight), &fd, 1);
+}

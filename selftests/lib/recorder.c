@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/virtio_config.h>
+
 #include "lib/bits.h"
 #include "wire/protocol.h"
 
@@ -125,13 +127,30 @@ static uint64_t gpa_of(struct recorder *recorder, uint64_t hva, uint64_t bytes)
 	return UINT64_MAX;
 }
 
+static bool is_packed(const struct recorder *recorder)
+{
+	return vhb_has_bit(recorder->acked_mask, VIRTIO_F_RING_PACKED);
+}
+
+/* Where the parts are in guest memory; all of them are in it, or it is a fault. */
+static void find_rings(struct recorder *recorder,
+		       const struct vhost_vring_addr *addr, uint64_t num,
+		       uint64_t gpas[3])
+{
+	const bool packed = is_packed(recorder);
+
+	gpas[0] = gpa_of(recorder, addr->desc_user_addr, 16 * num);
+	gpas[1] = gpa_of(recorder, addr->avail_user_addr,
+			 packed ? 4 : 6 + 2 * num);
+	gpas[2] = gpa_of(recorder, addr->used_user_addr,
+			 packed ? 4 : 6 + 8 * num);
+}
+
 static void check_rings(struct recorder *recorder, const struct recorded_vring *vring)
 {
-	gpa_of(recorder, vring->addr.desc_user_addr, 16 * (uint64_t)vring->num);
-	gpa_of(recorder, vring->addr.avail_user_addr,
-	       6 + 2 * (uint64_t)vring->num);
-	gpa_of(recorder, vring->addr.used_user_addr,
-	       6 + 8 * (uint64_t)vring->num);
+	uint64_t gpas[3];
+
+	find_rings(recorder, &vring->addr, vring->num, gpas);
 }
 
 static struct recorded_vring *vring_at(struct recorder *recorder, unsigned int index)
@@ -191,6 +210,8 @@ static int op_set_features(struct vhb_kdev *kdev, uint64_t mask)
 		if (recorder->vrings[i].is_running &&
 		    !recorder->vrings[i].is_stuck)
 			fault(recorder, "SET_FEATURES while vring %u runs", i);
+	if (!ret)
+		recorder->acked_mask = mask;
 	return finish(recorder, ret, "SET_FEATURES %#llx",
 		      (unsigned long long)mask);
 }
@@ -261,7 +282,7 @@ static int op_set_vring_num(struct vhb_kdev *kdev, unsigned int index,
 	int ret = begin(recorder, "SET_VRING_NUM");
 	struct recorded_vring *vring = vring_at(recorder, index);
 
-	if (!num || num > 32768 || num & (num - 1))
+	if (!num || num > 32768 || (num & (num - 1) && !is_packed(recorder)))
 		fault(recorder, "a vring of %u entries", num);
 	if (!ret)
 		ret = must_be_stopped(recorder, index, "SET_VRING_NUM");
@@ -277,7 +298,7 @@ static int op_set_vring_base(struct vhb_kdev *kdev, unsigned int index,
 	int ret = begin(recorder, "SET_VRING_BASE");
 	struct recorded_vring *vring = vring_at(recorder, index);
 
-	if (base > 0xffff)
+	if (base > 0xffff && !is_packed(recorder))
 		fault(recorder, "a split vring's base of %u", base);
 	if (!ret)
 		ret = must_be_stopped(recorder, index, "SET_VRING_BASE");
@@ -293,27 +314,27 @@ static int op_set_vring_addr(struct vhb_kdev *kdev,
 	int ret = begin(recorder, "SET_VRING_ADDR");
 	struct recorded_vring *vring = vring_at(recorder, addr->index);
 	const uint64_t num = vring->num;
-	uint64_t desc, avail, used;
+	uint64_t gpas[3];
 
 	if (addr->flags || addr->log_guest_addr)
 		fault(recorder, "a log address that nobody wanted");
-	if (addr->desc_user_addr % 16 || addr->avail_user_addr % 2 ||
+	if (addr->desc_user_addr % 16 ||
+	    addr->avail_user_addr % (is_packed(recorder) ? 4 : 2) ||
 	    addr->used_user_addr % 4)
 		fault(recorder, "ring addresses are not aligned");
 	if (vring->is_running)
 		fault(recorder, "SET_VRING_ADDR while vring %u runs",
 		      addr->index);
-	desc = gpa_of(recorder, addr->desc_user_addr, 16 * num);
-	avail = gpa_of(recorder, addr->avail_user_addr, 6 + 2 * num);
-	used = gpa_of(recorder, addr->used_user_addr, 6 + 8 * num);
+	find_rings(recorder, addr, num, gpas);
 	if (!ret) {
 		vring->addr = *addr;
 		vring->has_addr = true;
 	}
 	return finish(recorder, ret,
 		      "SET_VRING_ADDR %u desc=0x%llx avail=0x%llx used=0x%llx",
-		      addr->index, (unsigned long long)desc,
-		      (unsigned long long)avail, (unsigned long long)used);
+		      addr->index, (unsigned long long)gpas[0],
+		      (unsigned long long)gpas[1],
+		      (unsigned long long)gpas[2]);
 }
 
 static int op_set_vring_kick(struct vhb_kdev *kdev, unsigned int index, int fd)
@@ -349,6 +370,25 @@ static int op_set_vring_err(struct vhb_kdev *kdev, unsigned int index, int fd)
 	return finish(recorder, ret, "SET_VRING_ERR %u %s", index, text);
 }
 
+static void op_set_vring_slot(struct vhb_kdev *kdev, unsigned int index,
+			      uint64_t slot_addr)
+{
+	struct recorder *recorder = of(kdev);
+	struct recorded_vring *vring;
+
+	pthread_mutex_lock(&recorder->lock);
+	vring = vring_at(recorder, index);
+	if (slot_addr % 8)
+		fault(recorder, "a slot that is not aligned");
+	if (vring->is_running)
+		fault(recorder, "SET_VRING_SLOT while vring %u runs", index);
+	vring->slot_addr = slot_addr;
+	if (slot_addr)
+		finish(recorder, 0, "SET_VRING_SLOT %u", index);
+	else
+		pthread_mutex_unlock(&recorder->lock);
+}
+
 static int op_start_vring(struct vhb_kdev *kdev, unsigned int index)
 {
 	struct recorder *recorder = of(kdev);
@@ -360,8 +400,10 @@ static int op_start_vring(struct vhb_kdev *kdev, unsigned int index)
 	if (!vring->num || !vring->has_addr || !vring->has_kick)
 		fault(recorder, "START of vring %u, which is not set up", index);
 	check_rings(recorder, vring);
-	if (!ret)
+	if (!ret) {
+		recorder_save_base(vring, false);
 		vring->is_running = true;
+	}
 	return finish(recorder, ret, "START %u", index);
 }
 
@@ -373,6 +415,8 @@ static int op_stop_vring(struct vhb_kdev *kdev, unsigned int index,
 	struct recorded_vring *vring = vring_at(recorder, index);
 
 	if (!ret) {
+		if (vring->is_running)
+			recorder_save_base(vring, true);
 		vring->is_running = false;
 		*base_out = vring->base;
 	}
@@ -448,6 +492,7 @@ const struct vhb_kdev_ops recorder_ops = {
 	.set_vring_kick = op_set_vring_kick,
 	.set_vring_call = op_set_vring_call,
 	.set_vring_err = op_set_vring_err,
+	.set_vring_slot = op_set_vring_slot,
 	.start_vring = op_start_vring,
 	.stop_vring = op_stop_vring,
 	.get_config = op_get_config,

@@ -24,6 +24,7 @@
  *	SET_VRING_KICK 0 kick0
  *	SET_VRING_CALL 0 none
  *	SET_VRING_ERR 0 none
+ *	SET_VRING_SLOT 0
  *	START 0
  *	STOP 0
  *	GET_CONFIG 0+8
@@ -32,7 +33,9 @@
  *
  * Ring addresses are shown as guest physical addresses, found with the memory
  * table in force. An eventfd is shown by the label it was given, as "eventfd"
- * without one. A call that was told to fail ends in "= EINVAL" or whatever.
+ * without one. A slot is only shown when the vring has one, and is written as our
+ * module does: {0, 0} when the vring starts, {base, 1} when it stops, be it by
+ * RESET. A call that was told to fail ends in "= EINVAL" or whatever.
  *
  * The recorder is as strict as the kernel. What the kernel would never see from
  * a correct session is kept as a fault, which recorder_assert_no_fault() turns
@@ -101,6 +104,10 @@ void recorder_fail_named(struct recorder *recorder, const char *name,
 /** recorder_advance() - let a vring have processed this many entries */
 void recorder_advance(struct recorder *recorder, unsigned int index,
 		      unsigned int count);
+
+/** recorder_set_base() - let a vring be anywhere, as GET_VRING_BASE has it */
+void recorder_set_base(struct recorder *recorder, unsigned int index,
+		       uint32_t base);
 
 /**
  * recorder_take() - what was called since the last time

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <linux/vhost_bridge.h>
+
 #include "lib/bits.h"
 #include "wire/protocol.h"
 
@@ -32,9 +34,24 @@ unsigned int recorder_eventfd_id(int fd)
 	return found;
 }
 
+void recorder_save_base(const struct recorded_vring *vring, bool is_saved)
+{
+	struct vhost_bridge_saved_base *saved =
+		(void *)(uintptr_t)vring->slot_addr;
+
+	if (!saved)
+		return;
+	saved->base = is_saved ? vring->base : 0;
+	saved->is_saved = is_saved;
+}
+
 void recorder_forget(struct recorder *recorder)
 {
+	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++)
+		if (recorder->vrings[i].is_running)
+			recorder_save_base(&recorder->vrings[i], true);
 	recorder->is_owned = false;
+	recorder->acked_mask = 0;
 	free(recorder->table);
 	recorder->table = NULL;
 	memset(recorder->vrings, 0, sizeof(recorder->vrings));
@@ -130,6 +147,14 @@ void recorder_advance(struct recorder *recorder, unsigned int index,
 	pthread_mutex_lock(&recorder->lock);
 	recorder->vrings[index].base =
 		(recorder->vrings[index].base + count) & 0xffff;
+	pthread_mutex_unlock(&recorder->lock);
+}
+
+void recorder_set_base(struct recorder *recorder, unsigned int index,
+		       uint32_t base)
+{
+	pthread_mutex_lock(&recorder->lock);
+	recorder->vrings[index].base = base;
 	pthread_mutex_unlock(&recorder->lock);
 }
 

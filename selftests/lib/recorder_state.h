@@ -28,6 +28,7 @@ struct recorded_vring {
 	bool has_addr;
 	bool has_kick;
 	struct vhost_vring_addr addr;
+	uint64_t slot_addr;
 	int call_fd;
 };
 
@@ -36,6 +37,7 @@ struct recorder {
 	pthread_mutex_t lock;
 	uint64_t features_mask;
 	uint64_t protocol_features_mask;
+	uint64_t acked_mask;
 	bool is_owned;
 	struct vhost_memory *table;
 	struct recorded_vring vrings[VHB_VRING_COUNT_MAX];
@@ -60,6 +62,9 @@ unsigned int recorder_eventfd_id(int fd);
 
 /** recorder_forget() - back to what it was before SET_OWNER */
 void recorder_forget(struct recorder *recorder);
+
+/** recorder_save_base() - what a vring leaves in its slot, if it has one */
+void recorder_save_base(const struct recorded_vring *vring, bool is_saved);
 
 /** recorder_count_running() - vrings that run; the lock is held */
 unsigned int recorder_count_running(const struct recorder *recorder);

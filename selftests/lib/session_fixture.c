@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "lib/bits.h"
 #include "lib/log.h"
 #include "loop/loop.h"
 
@@ -200,6 +201,20 @@ int session_fixture_setup(void **state)
 					     FIXTURE_UVA), 0);
 	fixture->engine = engine_create(recorder_kdev(fixture->recorder));
 	*state = fixture;
+	return 0;
+}
+
+int session_fixture_setup_blk(void **state)
+{
+	struct session_fixture *fixture;
+	int ret = session_fixture_setup(state);
+
+	if (ret)
+		return ret;
+	fixture = *state;
+	recorder_set_features(fixture->recorder, FIXTURE_BLK_FEATURES);
+	recorder_set_protocol_features(fixture->recorder,
+				       vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD));
 	return 0;
 }
 

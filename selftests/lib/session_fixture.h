@@ -46,6 +46,13 @@
 /** VHB_PROTOCOL_F_REPLY_ACK */
 #define FIXTURE_REPLY_ACK UINT64_C(0x8)
 
+/** What it offers as a block device, and what our module adds: packed rings */
+#define FIXTURE_BLK_FEATURES UINT64_C(0xd30007e76)
+/** VIRTIO_F_RING_PACKED */
+#define FIXTURE_PACKED UINT64_C(0x400000000)
+/** Every protocol feature a session offers with a block device */
+#define FIXTURE_BLK_PROTOCOL_FEATURES UINT64_C(0x1b229)
+
 /* Lines of the recorder */
 #define FIXTURE_TABLE_LINE "SET_MEM_TABLE 1: 0x0+0x400000\n"
 /** A vring I, one digit, started where fixture_vring_addr() puts it */
@@ -58,6 +65,17 @@
 	"SET_VRING_KICK " #i " " #kick "\n" \
 	"SET_VRING_ERR " #i " none\n" \
 	"SET_VRING_CALL " #i " " #call "\n" \
+	"START " #i "\n"
+
+/** The same for one with a slot for its base */
+#define FIXTURE_SLOT_START_LINES(i, num, base, kick, call) \
+	"SET_VRING_NUM " #i " " #num "\n" \
+	"SET_VRING_BASE " #i " " #base "\n" \
+	FIXTURE_ADDR_LINE(i) \
+	"SET_VRING_KICK " #i " " #kick "\n" \
+	"SET_VRING_ERR " #i " none\n" \
+	"SET_VRING_CALL " #i " " #call "\n" \
+	"SET_VRING_SLOT " #i "\n" \
 	"START " #i "\n"
 
 /**
@@ -86,11 +104,17 @@ struct session_fixture {
 
 /* For cmocka_unit_test_setup_teardown() */
 int session_fixture_setup(void **state);
+int session_fixture_setup_blk(void **state);
 int session_fixture_teardown(void **state);
 
 /** A test with a fixture */
 #define fixture_test(function) \
 	cmocka_unit_test_setup_teardown(function, session_fixture_setup, \
+					session_fixture_teardown)
+
+/** A test with a fixture whose recorder is a block device with four queues */
+#define blk_fixture_test(function) \
+	cmocka_unit_test_setup_teardown(function, session_fixture_setup_blk, \
 					session_fixture_teardown)
 
 /** fixture_connect() - a new front-end comes; the one before must have left */

@@ -1,38 +1,20 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Helpers of the shell tests here; sourced, from this directory. Offers:
-#   $broker, $pinger                   the programs
-#   $work                              an empty directory for each case
-#   need_vhost_net, need_program       end with "skip" when something is missing
+# Helpers of the shell tests here; sourced, from this directory. Offers what lib/broker.sh has, for a net device, and:
+#   $pinger                            the program
+#   need_vhost_net                     ends with "skip" when it is missing
 #   enter_netns                        run the script again in a network namespace of its own
-#   start_broker NAME OPTION...        on $work/NAME.sock, ready; its number is in ${pids[NAME]}, its words in $work/NAME.err
-#   stop_broker NAME                   SIGTERM; fails unless it ends within five seconds with status 0
-#   end_broker NAME SIGNAL             the same with any signal; the exit status is left in $ended
-#   wait_for WHAT COMMAND...           until the command succeeds, ten seconds at most
-#   fails COMMAND...                   succeeds if the command does not
-#   run_cases FUNCTION...              KTAP; a case fails when any command in it does
-declare -A pids=()
-work=
+device_type=net
+. ../lib/broker.sh
 
-: "${VHB_BUILD:=$(cd ../.. && pwd)/build/vm}"
-broker=${VHB_BROKER:-$VHB_BUILD/vhost-bridge}
 # kselftest builds programs beside the tests when it is run from a kernel tree.
 pinger=./pinger
 [ -x "$pinger" ] || pinger=$VHB_BUILD/selftests/net/pinger
-
-skip_all() {
-	printf 'KTAP version 1\n1..0 # SKIP %s\n' "$*"
-	exit 4
-}
 
 need_vhost_net() {
 	[ -e /dev/vhost-net ] || modprobe -q vhost_net || true
 	{ : <>/dev/vhost-net; } 2>/dev/null || skip_all "/dev/vhost-net cannot be opened"
 	need_program "$broker" "make"
-}
-
-need_program() {
-	[ -x "$1" ] || skip_all "$1 is missing ($2)"
 }
 
 # The rest of the script runs with a link-local world of its own and a work directory.
@@ -42,115 +24,5 @@ enter_netns() {
 	fi
 	echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null || true
 	ip link set lo up
-	work=$(mktemp -d /tmp/vhb-net.XXXXXX)
-	trap 'rm -rf -- "$work"' EXIT
-}
-
-# Called by a trap only.
-# shellcheck disable=SC2317
-kill_all() {
-	local pid
-
-	for pid in $(jobs -p); do
-		kill -KILL "$pid" 2>/dev/null || true
-	done
-	wait
-}
-
-# "! command" would not end a case: errexit looks away.
-fails() {
-	if "$@"; then
-		printf '"%s" should have failed\n' "$*"
-		return 1
-	fi
-}
-
-wait_for() {
-	local what=$1 tries
-	shift
-
-	for ((tries = 0; tries < 200; tries++)); do
-		if "$@" >/dev/null 2>&1; then
-			return 0
-		fi
-		sleep 0.05
-	done
-	printf 'timeout: %s\n' "$what"
-	return 1
-}
-
-start_broker() {
-	local name=$1
-	shift
-
-	"$broker" net --socket-path="$work/$name.sock" "$@" 2>"$work/$name.err" </dev/null &
-	pids[$name]=$!
-	wait_ready "$name"
-}
-
-# wait_ready NAME: until it says so; fails at once when it has ended
-wait_ready() {
-	wait_for "broker $1" ready_or_ended "$work/$1.err" "${pids[$1]}"
-	grep -q '^ready$' "$work/$1.err"
-}
-
-ready_or_ended() {
-	grep -q '^ready$' "$1" || has_ended "$2"
-}
-
-# has_ended PID: also as a zombie
-has_ended() {
-	! grep -q '^State:.[^Z]' "/proc/$1/status" 2>/dev/null
-}
-
-end_broker() {
-	local pid=${pids[$1]} tries
-
-	kill "-$2" "$pid"
-	for ((tries = 0; tries < 100; tries++)); do
-		! has_ended "$pid" || break
-		sleep 0.05
-	done
-	if ! has_ended "$pid"; then
-		printf 'broker %s does not end\n' "$1"
-		kill -KILL "$pid"
-	fi
-	ended=0
-	wait "$pid" || ended=$?
-	unset "pids[$1]"
-}
-
-stop_broker() {
-	end_broker "$1" TERM
-	[ "$ended" -eq 0 ]
-}
-
-# Each case is a subshell with errexit on and brokers of its own; what it says is shown if it fails.
-run_cases() {
-	local name number=0 failed=0 status start
-
-	printf 'KTAP version 1\n1..%d\n' $#
-	for name in "$@"; do
-		number=$((number + 1))
-		rm -rf -- "${work:?}"/*
-		start=${EPOCHREALTIME/./}
-		set +e
-		(
-			set -eE
-			trap 'printf "line %d: %s\n" "$LINENO" "$BASH_COMMAND"' ERR
-			trap kill_all EXIT
-			"$name"
-		) >"$work/case.out" 2>&1
-		status=$?
-		set -e
-		printf '# %d ms\n' $(((${EPOCHREALTIME/./} - start) / 1000))
-		if [ "$status" -eq 0 ]; then
-			printf 'ok %d %s\n' "$number" "$name"
-		else
-			failed=1
-			sed -s 's/^/# /' "$work"/case.out "$work"/*.err 2>/dev/null || true
-			printf 'not ok %d %s\n' "$number" "$name"
-		fi
-	done
-	return "$failed"
+	make_work
 }

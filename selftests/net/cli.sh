@@ -6,30 +6,10 @@ set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 . ./broker.sh
 
-# says STATUS WHAT REMEDY COMMAND...: ends with this status and exactly one line that names both what is wrong and what
-# to do (extended regular expressions)
-says() {
-	local status=0 expected=$1 what=$2 remedy=$3 lines
-	shift 3
-
-	timeout -k 1 20 "$@" >"$work/says.out" 2>"$work/says.err" </dev/null || status=$?
-	mapfile -t lines <"$work/says.err"
-	if [ "$status" -ne "$expected" ] || [ ${#lines[@]} -ne 1 ] || [ -s "$work/says.out" ] ||
-		! [[ ${lines[0]} =~ $what ]] || ! [[ ${lines[0]} =~ $remedy ]]; then
-		printf 'status %s, not %s with "%s" and "%s": %s\n' "$status" "$expected" "$what" "$remedy" "$*"
-		return 1
-	fi
-}
-
 # refuses WHAT REMEDY OPTION...: as a net device with a socket and these options, at run time
 refuses() {
 	says 1 "$1" "$2" "$broker" net --socket-path="$work/refused.sock" "${@:3}"
 	[ ! -e "$work/refused.sock" ]
-}
-
-# misused WHAT REMEDY ARGUMENT...: wrong usage
-misused() {
-	says 2 "$1" "$2" "$broker" "${@:3}"
 }
 
 link_exists() {
@@ -344,4 +324,4 @@ run_cases usage_errors_end_with_two busy_tap_is_refused busy_multi_queue_tap_is_
 	listening_descriptor_is_served connected_descriptor_is_served_once wrong_descriptors_are_refused \
 	signals_end_it_at_once once_ends_after_the_first next_front_end_is_served only_ready_is_said \
 	service_manager_is_told capabilities_are_json help_and_version_are_said name_tells_the_type \
-	own_tap_goes_at_the_end existing_tap_stays
+	manual_page_names_every_option own_tap_goes_at_the_end existing_tap_stays

@@ -11,64 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "capabilities.h"
 #include "lib/bits.h"
-#include "options.h"
-
-#define ARGUMENTS_MAX 32
-#define OUTPUT_BYTES 4096
-
-/* What was said on standard error by the last parse() */
-static char said[OUTPUT_BYTES];
-static char words[OUTPUT_BYTES];
-
-/* Splits at spaces; an argument cannot hold one, but can be empty as ''. */
-static int split(const char *line, char **argv)
-{
-	char *word;
-	int argc = 0;
-
-	snprintf(words, sizeof(words), "%s", line);
-	for (word = strtok(words, " "); word; word = strtok(NULL, " ")) {
-		assert_true(argc < ARGUMENTS_MAX);
-		argv[argc++] = strcmp(word, "''") ? word : word + 2;
-	}
-	argv[argc] = NULL;
-	return argc;
-}
-
-static int parse(const char *line, struct vhb_options *options)
-{
-	char *argv[ARGUMENTS_MAX + 1];
-	int argc = split(line, argv);
-	int saved = dup(STDERR_FILENO);
-	int file = memfd_create("stderr", MFD_CLOEXEC);
-	ssize_t length;
-	int ret;
-
-	assert_true(saved >= 0 && file >= 0);
-	assert_true(dup2(file, STDERR_FILENO) >= 0);
-	ret = vhb_options_parse(argc, argv, options);
-	fflush(stderr);
-	assert_true(dup2(saved, STDERR_FILENO) >= 0);
-	length = pread(file, said, sizeof(said) - 1, 0);
-	assert_true(length >= 0);
-	said[length] = '\0';
-	close(file);
-	close(saved);
-	return ret;
-}
-
-static void parse_ok(const char *line, struct vhb_options *options)
-{
-	int ret = parse(line, options);
-
-	assert_string_equal(said, "");
-	assert_int_equal(ret, 0);
-}
+#include "lib/command_line.h"
 
 static void test_least_command_line(void **state)
 {
@@ -214,17 +160,6 @@ static void test_capabilities_ignore_the_rest(void **state)
 	assert_string_equal(options.type_name, "net");
 }
 
-static char *print(void (*function)(FILE *out))
-{
-	char buffer[OUTPUT_BYTES] = "";
-	FILE *out = fmemopen(buffer, sizeof(buffer), "w");
-
-	assert_non_null(out);
-	function(out);
-	assert_int_equal(fclose(out), 0);
-	return strdup(buffer);
-}
-
 static void print_net_capabilities(FILE *out)
 {
 	assert_int_equal(vhb_capabilities_print("net", out), 0);
@@ -283,7 +218,7 @@ static void test_capabilities_are_options(void **state)
 static void test_capabilities_of_unknown_type(void **state)
 {
 	(void)state;
-	assert_int_equal(vhb_capabilities_print("blk", stdout), -EINVAL);
+	assert_int_equal(vhb_capabilities_print("vsock", stdout), -EINVAL);
 }
 
 static void test_capabilities_tell_write_errors(void **state)
@@ -400,25 +335,6 @@ static const struct bad_line bad_lines[] = {
 	{ "--queue-num-as=both" GOOD, "--queue-num-as=both is neither" },
 };
 
-static void check_complaint(const char *line, const char *complaint,
-			    const char *help)
-{
-	struct vhb_options options;
-	char *end;
-
-	assert_int_equal(parse(line, &options), -EINVAL);
-	assert_int_equal(strncmp(said, "vhost-bridge: ", 14), 0);
-	if (!strstr(said, complaint))
-		assert_string_equal(said, complaint);
-	/* One line, and where to read on */
-	end = strchr(said, '\n');
-	assert_non_null(end);
-	assert_string_equal(end + 1, "");
-	*end = '\0';
-	assert_true(strlen(said) > strlen(help));
-	assert_string_equal(end - strlen(help), help);
-}
-
 static void test_bad_line(void **state)
 {
 	const struct bad_line *bad = *state;
@@ -441,7 +357,7 @@ static void test_no_type(void **state)
 static void test_other_types(void **state)
 {
 	static const char * const types[] = {
-		"blk", "vsock", "scsi", "vdpa", "status", "top",
+		"vsock", "scsi", "vdpa", "top",
 	};
 	static const char help[] = "(see vhost-bridge --help)";
 	char complaint[64];

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "lib/channel_pair.h"
 
@@ -165,6 +167,111 @@ static void reply_to_a_front_end_that_left_is_an_error(void **state)
 	assert_int_equal(vhb_channel_reply(&pair->channel, &value, 8), -EPIPE);
 }
 
+/* The front-end's end of a descriptor that was attached counts so much. */
+static void attach_counting(struct pair *pair, unsigned int count)
+{
+	int fd = eventfd(count, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	vhb_channel_attach(&pair->channel, fd);
+}
+
+static void expect_fd_counting(struct frontend_reply *reply, eventfd_t count)
+{
+	eventfd_t value;
+
+	assert_int_equal(reply->fd_count, 1);
+	assert_int_equal(eventfd_read(reply->fds[0], &value), 0);
+	assert_int_equal(value, count);
+	close(reply->fds[0]);
+}
+
+static void descriptor_travels_with_one_reply(void **state)
+{
+	struct pair *pair = *state;
+	struct frontend_reply reply;
+	uint8_t payload[24] = { 1, 2, 3 };
+
+	receive_request(pair, 31);
+	attach_counting(pair, 7);
+	assert_int_equal(vhb_channel_reply(&pair->channel, payload,
+					   sizeof(payload)), 0);
+	/* Ours is closed. */
+	assert_int_equal(pair->channel.reply_fd, -1);
+	vhb_channel_done(&pair->channel);
+	assert_int_equal(frontend_receive(&pair->peer, &reply), 0);
+	assert_int_equal(reply.header.request, 31);
+	assert_int_equal(reply.header.flags, 0x5);
+	assert_int_equal(reply.header.size_bytes, sizeof(payload));
+	assert_memory_equal(&reply.payload, payload, sizeof(payload));
+	expect_fd_counting(&reply, 7);
+
+	receive_request(pair, 31);
+	assert_int_equal(vhb_channel_reply(&pair->channel, payload, 8), 0);
+	assert_int_equal(frontend_receive_reply(&pair->peer, 31, payload, 8),
+			 0);
+}
+
+static void descriptor_travels_with_the_first_piece(void **state)
+{
+	struct pair *pair = *state;
+	struct frontend_reply reply;
+	uint64_t value = 5;
+
+	receive_request(pair, 31);
+	attach_counting(pair, 8);
+	send_at_most_bytes = 7;
+	assert_int_equal(vhb_channel_reply(&pair->channel, &value, 8), 0);
+	send_at_most_bytes = 0;
+	assert_int_equal(frontend_receive(&pair->peer, &reply), 0);
+	assert_int_equal(reply.payload.u64, 5);
+	expect_fd_counting(&reply, 8);
+}
+
+static void descriptor_waits_with_its_reply(void **state)
+{
+	struct pair *pair = *state;
+	struct frontend_reply reply;
+	unsigned int count = 0;
+	uint64_t value = 6;
+	int ret;
+
+	receive_request(pair, 31);
+	do {
+		attach_counting(pair, 9);
+		ret = vhb_channel_reply(&pair->channel, &value, 8);
+		count++;
+	} while (!ret);
+	assert_int_equal(ret, -EAGAIN);
+	vhb_channel_done(&pair->channel);
+	assert_true(pair->channel.reply_fd >= 0);
+	while (count--) {
+		assert_int_equal(frontend_receive(&pair->peer, &reply), 0);
+		expect_fd_counting(&reply, 9);
+		vhb_channel_flush(&pair->channel);
+	}
+	assert_int_equal(pair->channel.reply_fd, -1);
+	assert_int_equal(frontend_expect_silence(&pair->peer, 0), 0);
+}
+
+/* close_pair() sees what is left open. */
+static void descriptor_without_a_reply_is_closed(void **state)
+{
+	struct pair *pair = *state;
+
+	receive_request(pair, 31);
+	attach_counting(pair, 1);
+	vhb_channel_done(&pair->channel);
+	assert_int_equal(pair->channel.reply_fd, -1);
+
+	receive_request(pair, 31);
+	attach_counting(pair, 1);
+	attach_counting(pair, 2);
+	frontend_close(&pair->peer);
+	vhb_channel_close(&pair->channel);
+	assert_int_equal(pair->channel.reply_fd, -1);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest channel_reply[] = {
@@ -176,6 +283,10 @@ int main(void)
 		PAIR_TEST(reply_that_leaves_in_pieces_is_whole),
 		PAIR_TEST(interrupted_reply_goes_on),
 		PAIR_TEST(reply_to_a_front_end_that_left_is_an_error),
+		PAIR_TEST(descriptor_travels_with_one_reply),
+		PAIR_TEST(descriptor_travels_with_the_first_piece),
+		PAIR_TEST(descriptor_waits_with_its_reply),
+		PAIR_TEST(descriptor_without_a_reply_is_closed),
 	};
 
 	return cmocka_run_group_tests(channel_reply, NULL, NULL);

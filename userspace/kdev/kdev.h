@@ -15,9 +15,9 @@
  * front-end's; the device finds the descriptor and the kernel's index for it.
  *
  * Order of calls, as the session makes them: set_owner, set_features,
- * set_mem_table, then for each vring num, base, addr, kick, call, err, start.
- * stop gives the base back. num, base and addr are only called while the vring
- * is stopped; features only while all are; set_mem_table, kick, call and err
+ * set_mem_table, then for each vring num, base, addr, kick, call, err, slot,
+ * start. stop gives the base back. num, base, addr and slot are only called while
+ * the vring is stopped; features only while all are; set_mem_table, kick, call and err
  * at any time after set_owner. reset ends it all and may be called at any time.
  */
 
@@ -30,7 +30,8 @@ struct vhb_kdev;
  *            VHOST_USER_F_PROTOCOL_FEATURES: what the kernel device does and
  *            the broker can honour, and what tap or VMM add to it
  * @protocol_features: protocol feature bits this device adds to those every
- *                     session has (VHB_PROTOCOL_F_MTU for net)
+ *                     session has (VHB_PROTOCOL_F_MTU for net,
+ *                     VHB_PROTOCOL_F_INFLIGHT_SHMFD for one with @set_vring_slot)
  * @set_owner: make the calling process the owner (VHOST_SET_OWNER); its
  *             address space is what the kernel copies through
  * @reset: let go of owner, memory, vrings and eventfds; the device is as
@@ -40,14 +41,22 @@ struct vhb_kdev;
  *                device passes down what the kernel knows and applies the rest
  *                (offloads and header size of a tap)
  * @set_mem_table: the whole guest memory (VHOST_SET_MEM_TABLE)
- * @set_vring_num: entries, a power of two (VHOST_SET_VRING_NUM)
- * @set_vring_base: split: next available index (VHOST_SET_VRING_BASE)
+ * @set_vring_num: entries; of a split virtqueue a power of two
+ *                 (VHOST_SET_VRING_NUM)
+ * @set_vring_base: split: next available index; packed: next available slot and
+ *                  wrap counter in the low half, the same for used in the high
+ *                  half, as the specification has it (VHOST_SET_VRING_BASE)
  * @set_vring_addr: addresses in the broker; log address zero without
  *                  VHOST_VRING_F_LOG (VHOST_SET_VRING_ADDR). The index in
  *                  @addr is the front-end's
  * @set_vring_kick: eventfd, or -1 (VHOST_SET_VRING_KICK)
  * @set_vring_call: eventfd, or -1 (VHOST_SET_VRING_CALL)
  * @set_vring_err: eventfd, or -1 (VHOST_SET_VRING_ERR)
+ * @set_vring_slot: where the vring, from its next start on, has to leave its base
+ *                  when it stops, also when this process is gone: address of a
+ *                  &struct vhost_bridge_saved_base, 8-aligned and valid until
+ *                  the vring has stopped; 0 for nowhere. NULL for a device that
+ *                  does not drain when its owner is killed
  * @start_vring: begin to process (VHOST_NET_SET_BACKEND)
  * @stop_vring: end to process; when it returns the kernel touches the vring no
  *              more. Gives the base to go on from. Must work for a vring that
@@ -80,6 +89,8 @@ struct vhb_kdev_ops {
 	int (*set_vring_call)(struct vhb_kdev *kdev, unsigned int index,
 			      int fd);
 	int (*set_vring_err)(struct vhb_kdev *kdev, unsigned int index, int fd);
+	void (*set_vring_slot)(struct vhb_kdev *kdev, unsigned int index,
+			       uint64_t slot_addr);
 	int (*start_vring)(struct vhb_kdev *kdev, unsigned int index);
 	int (*stop_vring)(struct vhb_kdev *kdev, unsigned int index,
 			  uint32_t *base_out);

@@ -36,6 +36,14 @@ static const char *fd_option(const char *module_name)
 	return strcmp(module_name, "tun") ? "--vhost-fd" : "--tap-fd";
 }
 
+/* Where a module comes from that this kernel does not have */
+static const char *source_of(const char *module_name)
+{
+	return strcmp(module_name, "vhost_bridge") ?
+		       "install or boot a kernel that has it" :
+		       "build it ('make modules') and load it with insmod as root";
+}
+
 /* libkmod writes to standard error by itself; one line is enough. */
 static void discard_log(void *data, int priority, const char *file, int line,
 			const char *function, const char *format, va_list args)
@@ -107,8 +115,8 @@ static void report_no_module(const char *path, const char *name, int error)
 
 	if (error == -ENOENT) {
 		uname(&kernel);
-		vhb_err("no driver for %s: kernel %s has no module %s: install or boot a kernel that has it, or pass a ready descriptor with %s",
-			path, kernel.release, name, option);
+		vhb_err("no driver for %s: kernel %s has no module %s: %s, or pass a ready descriptor with %s",
+			path, kernel.release, name, source_of(name), option);
 	} else if (error == -EPERM || error == -EACCES) {
 		vhb_err("no driver for %s: loading module %s is not allowed: run 'modprobe %s' as root, or pass a ready descriptor with %s",
 			path, name, name, option);

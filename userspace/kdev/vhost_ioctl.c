@@ -103,6 +103,12 @@ int vhb_vhost_set_vring_err(int fd, unsigned int index, int eventfd)
 	return set_vring_file(fd, VHOST_SET_VRING_ERR, index, eventfd);
 }
 
+int vhb_vhost_set_vring_poll_us(int fd, unsigned int index, uint32_t poll_us)
+{
+	return set_vring_state(fd, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, index,
+			       poll_us);
+}
+
 int vhb_vhost_net_set_backend(int fd, unsigned int index, int backend_fd)
 {
 	return set_vring_file(fd, VHOST_NET_SET_BACKEND, index, backend_fd);

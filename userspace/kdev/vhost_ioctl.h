@@ -9,10 +9,10 @@
 /**
  * DOC: the vhost ioctls, typed
  *
- * The only place that issues them. All take a vhost descriptor and return 0 or
- * -errno. A vring index is the kernel device's own, counted from 0 each
- * descriptor. What the kernel checks and what it does not: see
- * Documentation/architecture.rst.
+ * The only place that issues them; what is our module's own is in
+ * kdev/bridge_ioctl.h. All take a vhost descriptor and return 0 or -errno. A
+ * vring index is the kernel device's own, counted from 0 each descriptor. What
+ * the kernel checks and what it does not: see Documentation/architecture.rst.
  */
 
 int vhb_vhost_set_owner(int fd);
@@ -27,6 +27,7 @@ int vhb_vhost_set_vring_addr(int fd, const struct vhost_vring_addr *addr);
 int vhb_vhost_set_vring_kick(int fd, unsigned int index, int eventfd);
 int vhb_vhost_set_vring_call(int fd, unsigned int index, int eventfd);
 int vhb_vhost_set_vring_err(int fd, unsigned int index, int eventfd);
+int vhb_vhost_set_vring_poll_us(int fd, unsigned int index, uint32_t poll_us);
 
 /**
  * vhb_vhost_net_set_backend() - attach a socket-like file to a vring

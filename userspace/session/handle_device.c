@@ -103,8 +103,8 @@ int vhb_edit_reset_owner(struct vhb_session *session, struct vhb_want *want,
 
 /*
  * Back to the initial state but for what belongs to the connection: memory,
- * protocol features and the call and error descriptors, which front-ends do not
- * send again.
+ * protocol features, the region of saved bases and the call and error
+ * descriptors, which front-ends do not send again.
  */
 int vhb_edit_reset_device(struct vhb_session *session, struct vhb_want *want,
 			  struct vhb_message *message)
@@ -115,7 +115,10 @@ int vhb_edit_reset_device(struct vhb_session *session, struct vhb_want *want,
 
 		vring->num = 0;
 		vring->base = 0;
+		vring->has_base = false;
 		vring->base_is_new = true;
+		vring->has_unread_slot = false;
+		vring->is_slot_stale = true;
 		vring->has_addr = false;
 		vring->kick_fd = -1;
 		vring->is_enabled = false;
@@ -136,10 +139,13 @@ int vhb_edit_status(struct vhb_session *session, struct vhb_want *want,
 				  (unsigned long long)message->payload.u64);
 
 	want->status = message->payload.u64;
-	if (!want->status)
-		for (unsigned int i = 0; i < session->config.kdev->vring_count;
-		     i++)
-			want->vrings[i].kick_fd = -1;
+	if (want->status)
+		return 0;
+	for (unsigned int i = 0; i < session->config.kdev->vring_count; i++) {
+		want->vrings[i].kick_fd = -1;
+		want->vrings[i].has_unread_slot = false;
+		want->vrings[i].is_slot_stale = true;
+	}
 	return 0;
 }
 

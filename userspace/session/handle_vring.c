@@ -4,13 +4,8 @@
 #include "lib/bits.h"
 #include "lib/fd.h"
 #include "session/handlers.h"
-#include "session/program.h"
+#include "session/vring.h"
 #include "wire/message_table.h"
-
-/* VIRTIO 1.2, 2.7: a split virtqueue has at most this many entries */
-#define VRING_NUM_MAX 32768u
-/* A split virtqueue's base is a 16-bit index; there are no packed ones here */
-#define VRING_BASE_MAX 0xffffu
 
 static struct vhb_vring_want *vring_of(struct vhb_want *want,
 				       const struct vhb_message *message)
@@ -36,20 +31,12 @@ static int check_addresses(struct vhb_session *session,
 {
 	const struct vhb_vring_want *vring = &want->vrings[index];
 	struct vhost_vring_addr addr;
-	int ret;
 
 	if (!vring->has_addr || !vring->num || !want->map)
 		return 0;
-	ret = vhb_vring_translate(want, index, &addr);
-	if (ret == -EINVAL)
-		return vhb_refuse(session, ret,
-				  "addresses of vring %u are not aligned",
-				  index);
-	if (ret)
-		return vhb_refuse(session, ret,
-				  "vring %u with %u entries is not in one region of guest memory",
-				  index, vring->num);
-	return 0;
+	if (!want->has_features && vhb_vring_may_be_packed(session, want))
+		return 0;
+	return vhb_vring_locate(session, want, index, &addr);
 }
 
 int vhb_edit_vring_num(struct vhb_session *session, struct vhb_want *want,
@@ -58,10 +45,14 @@ int vhb_edit_vring_num(struct vhb_session *session, struct vhb_want *want,
 	struct vhb_vring_want *vring = vring_of(want, message);
 	const uint32_t num = message->payload.vring_state.num;
 
-	if (!num || num > VRING_NUM_MAX || num & (num - 1))
+	if (!num || num > VHB_VRING_NUM_MAX)
 		return vhb_refuse(session, -EINVAL,
-				  "%u entries: must be a power of two up to %u",
-				  num, VRING_NUM_MAX);
+				  "%u entries: 1 to %u are possible", num,
+				  VHB_VRING_NUM_MAX);
+	if (num & (num - 1) && !vhb_vring_may_be_packed(session, want))
+		return vhb_refuse(session, -EINVAL,
+				  "%u entries: a split virtqueue has a power of two",
+				  num);
 	stop_implicitly(session, want, message->payload.vring_state.index);
 	vring->num = num;
 	return 0;
@@ -82,27 +73,50 @@ int vhb_edit_vring_addr(struct vhb_session *session, struct vhb_want *want,
 	return check_addresses(session, want, addr->index);
 }
 
+/*
+ * User-Mode Linux says zero of every vring, and so of a packed one that its
+ * guest has just set up, where zero would mean the second time round. It never
+ * goes on with an old one. All others that know packed virtqueues know MQ too.
+ */
+static bool knows_packed_bases(const struct vhb_want *want)
+{
+	return vhb_has_bit(want->protocol_features_mask, VHB_PROTOCOL_F_MQ);
+}
+
 int vhb_edit_vring_base(struct vhb_session *session, struct vhb_want *want,
 			struct vhb_message *message)
 {
-	struct vhb_vring_want *vring = vring_of(want, message);
+	const unsigned int index = message->payload.vring_state.index;
 	const uint32_t base = message->payload.vring_state.num;
+	struct vhb_vring_want *vring = &want->vrings[index];
+	int ret;
 
-	if (base > VRING_BASE_MAX)
-		return vhb_refuse(session, -EINVAL,
-				  "base %#x is no index of a split virtqueue",
-				  base);
-	stop_implicitly(session, want, message->payload.vring_state.index);
+	if (!vhb_vring_may_be_packed(session, want)) {
+		ret = vhb_vring_check_base(session, want, index, base);
+		if (ret)
+			return ret;
+	}
+	stop_implicitly(session, want, index);
 	vring->base = base;
+	vring->has_base = base || knows_packed_bases(want);
 	vring->base_is_new = true;
+	/* It ran already, so this is a new vring in its place. */
+	if (!vring->has_unread_slot)
+		vring->is_slot_stale = true;
 	return 0;
 }
 
 int vhb_edit_vring_stop(struct vhb_session *session, struct vhb_want *want,
 			struct vhb_message *message)
 {
-	(void)session;
-	vring_of(want, message)->kick_fd = -1;
+	const unsigned int index = vhb_message_vring_index(message);
+	struct vhb_vring_want *vring = &want->vrings[index];
+
+	/* For one that does not run; the kernel tells of one that does. */
+	vhb_vring_take_saved_base(session, want, index);
+	vring->has_unread_slot = false;
+	vring->is_slot_stale = true;
+	vring->kick_fd = -1;
 	return 0;
 }
 
@@ -113,7 +127,7 @@ size_t vhb_reply_vring_base(struct vhb_session *session,
 	const unsigned int index = vhb_message_vring_index(message);
 
 	reply->vring_state.index = index;
-	reply->vring_state.num = session->want.vrings[index].base;
+	reply->vring_state.num = vhb_vring_base(&session->want, index);
 	return sizeof(reply->vring_state);
 }
 

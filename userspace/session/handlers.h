@@ -12,8 +12,9 @@
  * A handler sees only messages that passed vhb_message_check(). An *edit*
  * changes a copy of what is wanted and nothing else (SET_CONFIG and NET_SET_MTU
  * act on the device at once: they are not part of what is wanted). It takes over
- * a descriptor by putting -1 in its place. A *reply* is for messages that have
- * a reply of their own; it runs when the kernel has followed.
+ * a descriptor by putting -1 in its place, and may attach one to the reply. A
+ * *reply* is for messages that have a reply of their own; it runs when the kernel
+ * has followed.
  *
  * Edits return 0 or what vhb_refuse() returned. Replies return the length of
  * the payload they filled in, in bytes; 0 after vhb_refuse(), where the
@@ -84,5 +85,13 @@ int vhb_edit_vring_enable(struct vhb_session *session, struct vhb_want *want,
 size_t vhb_reply_vring_base(struct vhb_session *session,
 			    const struct vhb_message *message,
 			    union vhb_payload *reply);
+
+int vhb_edit_inflight_offer(struct vhb_session *session, struct vhb_want *want,
+			    struct vhb_message *message);
+size_t vhb_reply_inflight(struct vhb_session *session,
+			  const struct vhb_message *message,
+			  union vhb_payload *reply);
+int vhb_edit_inflight(struct vhb_session *session, struct vhb_want *want,
+		      struct vhb_message *message);
 
 #endif

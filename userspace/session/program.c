@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "session/vring.h"
+
 /**
  * struct plan - what shall become of the vrings
  * @run: this vring shall run
@@ -20,38 +22,6 @@ static int failed(struct vhb_session *session, int error, const char *call,
 {
 	return vhb_refuse(session, error, "%s for vring %u: %s", call, index,
 			  strerrordesc_np(-error));
-}
-
-int vhb_vring_translate(const struct vhb_want *want, unsigned int index,
-			struct vhost_vring_addr *addr_out)
-{
-	const struct vhb_vring_want *vring = &want->vrings[index];
-	const struct vhb_wire_vring_addr *addr = &vring->addr;
-	const uint64_t num = vring->num;
-	uint64_t desc, avail, used;
-
-	if (addr->desc_uva % 16 || addr->avail_uva % 2 || addr->used_uva % 4)
-		return -EINVAL;
-	if (vhb_memory_map_translate(want->map, addr->desc_uva, 16 * num,
-				     &desc) ||
-	    vhb_memory_map_translate(want->map, addr->avail_uva, 6 + 2 * num,
-				     &avail) ||
-	    vhb_memory_map_translate(want->map, addr->used_uva, 6 + 8 * num,
-				     &used))
-		return -EFAULT;
-
-	*addr_out = (struct vhost_vring_addr){
-		.index = index,
-		.desc_user_addr = desc,
-		.avail_user_addr = avail,
-		.used_user_addr = used,
-		/*
-		 * The log address stays zero: front-ends put anything there
-		 * when they do not log (UML: all ones), and the kernel wants it
-		 * aligned all the same.
-		 */
-	};
-	return 0;
 }
 
 static bool is_startable(const struct vhb_want *want, unsigned int index)
@@ -72,10 +42,13 @@ static int make_plan(struct vhb_session *session, const struct vhb_want *want,
 	for (i = 0; i < session->config.kdev->vring_count; i++) {
 		if (!is_startable(want, i))
 			continue;
-		ret = vhb_vring_translate(want, i, &plan->addr[i]);
+		ret = vhb_vring_locate(session, want, i, &plan->addr[i]);
 		if (ret)
-			return vhb_refuse(session, ret,
-					  "vring %u is not in guest memory", i);
+			return ret;
+		ret = vhb_vring_check_base(session, want, i,
+					   vhb_vring_base(want, i));
+		if (ret)
+			return ret;
 		plan->run[i] = true;
 		plan->any_runs = true;
 	}
@@ -92,7 +65,14 @@ static bool must_restart(const struct vhb_session *session,
 	return session->have.features_mask != want->features_mask ||
 	       have->num != want->vrings[index].num ||
 	       want->vrings[index].base_is_new ||
+	       have->slot_addr != vhb_inflight_slot(want->inflight, index) ||
 	       memcmp(&have->addr, &plan->addr[index], sizeof(have->addr));
+}
+
+static void note_base(struct vhb_vring_want *vring, uint32_t base)
+{
+	vring->base = base;
+	vring->has_base = true;
 }
 
 static int stop_vring(struct vhb_session *session, struct vhb_want *want,
@@ -108,9 +88,9 @@ static int stop_vring(struct vhb_session *session, struct vhb_want *want,
 	vhb_call_relay_destroy(have->relay);
 	have->relay = NULL;
 
-	session->want.vrings[index].base = base;
+	note_base(&session->want.vrings[index], base);
 	if (!want->vrings[index].base_is_new)
-		want->vrings[index].base = base;
+		note_base(&want->vrings[index], base);
 	return ret ? failed(session, ret, "stopping", index) : 0;
 }
 
@@ -242,19 +222,24 @@ static int program_err(struct vhb_session *session, unsigned int index, int fd)
 	return 0;
 }
 
-static int start_vring(struct vhb_session *session,
-		       const struct vhb_vring_want *want,
+static int start_vring(struct vhb_session *session, struct vhb_want *device,
 		       const struct vhost_vring_addr *addr)
 {
 	struct vhb_kdev *kdev = session->config.kdev;
 	const unsigned int index = addr->index;
+	struct vhb_vring_want *want = &device->vrings[index];
 	struct vhb_vring_have *have = &session->have.vrings[index];
+	uint64_t slot_addr = vhb_inflight_slot(device->inflight, index);
+	bool is_taken_over = want->has_unread_slot;
 	int ret;
 
+	vhb_vring_take_saved_base(session, device, index);
+	is_taken_over = is_taken_over && !want->has_unread_slot;
 	ret = kdev->ops->set_vring_num(kdev, index, want->num);
 	if (ret)
 		return failed(session, ret, "VHOST_SET_VRING_NUM", index);
-	ret = kdev->ops->set_vring_base(kdev, index, want->base);
+	ret = kdev->ops->set_vring_base(kdev, index,
+					vhb_vring_base(device, index));
 	if (ret)
 		return failed(session, ret, "VHOST_SET_VRING_BASE", index);
 	ret = kdev->ops->set_vring_addr(kdev, addr);
@@ -270,6 +255,8 @@ static int start_vring(struct vhb_session *session,
 	if (ret)
 		return ret;
 
+	if (kdev->ops->set_vring_slot)
+		kdev->ops->set_vring_slot(kdev, index, slot_addr);
 	ret = kdev->ops->start_vring(kdev, index);
 	if (ret) {
 		vhb_call_relay_destroy(have->relay);
@@ -280,8 +267,10 @@ static int start_vring(struct vhb_session *session,
 	have->is_running = true;
 	have->num = want->num;
 	have->addr = *addr;
+	have->slot_addr = slot_addr;
+	want->has_unread_slot = false;
 	/* Whoever ran this vring before may have died between used and call. */
-	if (want->base)
+	if (want->base || is_taken_over)
 		call_once(session, index);
 	return 0;
 }
@@ -333,8 +322,7 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 		if (session->have.vrings[i].is_running)
 			ret = refresh_vring(session, &want->vrings[i], i);
 		else
-			ret = start_vring(session, &want->vrings[i],
-					  &plan.addr[i]);
+			ret = start_vring(session, want, &plan.addr[i]);
 		if (ret)
 			return ret;
 	}

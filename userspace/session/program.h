@@ -11,13 +11,16 @@
  *
  * A vring runs when it is startable: features acked, memory declared, size,
  * addresses, a kick descriptor and enabled. One that runs and is not startable
- * any more is stopped; so is one whose size, addresses or features change, which
- * then starts again. When a vring stops, its base is noted in session->want and,
- * unless it holds a newer one, in @want.
+ * any more is stopped; so is one whose size, addresses, slot or features change,
+ * which then starts again. When a vring stops, its base is noted in
+ * session->want and, unless it holds a newer one, in @want.
  *
- * Return: 0; -EFAULT when a startable vring does not lie in guest memory, with
- * nothing changed; an error of the kernel device, with the kernel somewhere in
- * between: call again with what was wanted before. session->why is set.
+ * A vring that starts goes on at the base its slot has, if it was not read yet.
+ *
+ * Return: 0; -EFAULT or -EINVAL when a startable vring is not one or does not lie
+ * in guest memory, with nothing changed; an error of the kernel device, with the
+ * kernel somewhere in between: call again with what was wanted before.
+ * session->why is set.
  */
 int vhb_program(struct vhb_session *session, struct vhb_want *want);
 
@@ -26,21 +29,5 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want);
  * @session: the session
  */
 void vhb_program_nothing(struct vhb_session *session);
-
-/**
- * vhb_vring_translate() - where a vring is in the broker
- * @want: memory and vrings
- * @index: the vring; its size and addresses are set
- * @addr_out: what VHOST_SET_VRING_ADDR gets
- *
- * Sizes are those of VIRTIO 1.2, 2.7 (split virtqueues), each part with its
- * event index field, whether or not VIRTIO_F_EVENT_IDX was negotiated: the
- * kernel may touch it.
- *
- * Return: 0, -EFAULT when a part does not lie wholly in one region, -EINVAL
- * when one is not aligned as VIRTIO wants it.
- */
-int vhb_vring_translate(const struct vhb_want *want, unsigned int index,
-			struct vhost_vring_addr *addr_out);
 
 #endif

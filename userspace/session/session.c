@@ -56,6 +56,9 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_BACKEND_REQ_FD] = { .edit = vhb_edit_backend_fd },
 	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
 	[VHB_SET_CONFIG] = { .edit = vhb_edit_config },
+	[VHB_GET_INFLIGHT_FD] = { .edit = vhb_edit_inflight_offer,
+				  .reply = vhb_reply_inflight },
+	[VHB_SET_INFLIGHT_FD] = { .edit = vhb_edit_inflight },
 	[VHB_RESET_DEVICE] = { .edit = vhb_edit_reset_device },
 	[VHB_GET_MAX_MEM_SLOTS] = { .reply = vhb_reply_mem_slots },
 	[VHB_ADD_MEM_REG] = { .edit = vhb_edit_add_region },
@@ -95,6 +98,8 @@ static void drop_difference(const struct vhb_want *dropped,
 	close_if_dropped(dropped->backend_fd, kept->backend_fd);
 	if (dropped->map != kept->map)
 		vhb_memory_map_put(dropped->map);
+	if (dropped->inflight != kept->inflight)
+		vhb_inflight_unmap(dropped->inflight);
 }
 
 static void init_want(struct vhb_want *want)
@@ -105,6 +110,17 @@ static void init_want(struct vhb_want *want)
 		want->vrings[i].kick_fd = -1;
 		want->vrings[i].call_fd = -1;
 		want->vrings[i].err_fd = -1;
+	}
+}
+
+/* Only now: the vring may have run, and saved its base, until a moment ago. */
+static void settle_bases(struct vhb_want *want)
+{
+	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++) {
+		want->vrings[i].base_is_new = false;
+		if (want->vrings[i].is_slot_stale)
+			vhb_inflight_forget(want->inflight, i);
+		want->vrings[i].is_slot_stale = false;
 	}
 }
 
@@ -136,9 +152,8 @@ static int edit_and_program(struct vhb_session *session,
 	}
 
 	drop_difference(&session->want, &want);
-	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++)
-		want.vrings[i].base_is_new = false;
 	session->want = want;
+	settle_bases(&session->want);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <linux/vhost_types.h>
 
 #include "session/call_relay.h"
+#include "session/inflight.h"
 #include "session/memory_map.h"
 #include "session/session.h"
 #include "wire/channel.h"
@@ -27,8 +28,13 @@
  * struct vhb_vring_want - a vring as the front-end describes it
  * @num: entries; 0 until SET_VRING_NUM
  * @base: where to go on; kept up to date when the vring stops
+ * @has_base: @base was given or found; else the vring is a new one
  * @base_is_new: @base was set by the message under way, so the base of a vring
  *               that this message stops does not replace it
+ * @has_unread_slot: what the slot in &vhb_want.inflight says counts more than
+ *                   @base: the vring has not run since SET_INFLIGHT_FD
+ * @is_slot_stale: the message under way makes it worthless: the front-end learns
+ *                 the base, or the vring becomes another one
  * @has_addr: @addr was given
  * @addr: SET_VRING_ADDR, addresses of the front-end
  * @kick_fd: owned, or -1; the vring is *started* in the words of the
@@ -40,7 +46,10 @@
 struct vhb_vring_want {
 	uint32_t num;
 	uint32_t base;
+	bool has_base;
 	bool base_is_new;
+	bool has_unread_slot;
+	bool is_slot_stale;
 	bool has_addr;
 	struct vhb_wire_vring_addr addr;
 	int kick_fd;
@@ -56,6 +65,7 @@ struct vhb_vring_want {
  * @protocol_features_mask: SET_PROTOCOL_FEATURES
  * @status: SET_STATUS
  * @map: guest memory, one reference; NULL until a region was declared
+ * @inflight: SET_INFLIGHT_FD; owned, or NULL
  * @backend_fd: SET_BACKEND_REQ_FD, our way to send requests; owned, or -1
  * @vrings: the first kdev->vring_count are used
  */
@@ -65,6 +75,7 @@ struct vhb_want {
 	uint64_t protocol_features_mask;
 	uint8_t status;
 	struct vhb_memory_map *map;
+	struct vhb_inflight *inflight;
 	int backend_fd;
 	struct vhb_vring_want vrings[VHB_VRING_COUNT_MAX];
 };
@@ -74,6 +85,7 @@ struct vhb_want {
  * @is_running: the kernel processes it; the rest is meaningful only then
  * @num: entries
  * @addr: addresses in the broker
+ * @slot_addr: where it was told to save its base; 0 for nowhere
  * @kick_fd: number of the descriptor it was given
  * @call_fd: number of the front-end's descriptor behind @relay or itself given
  * @err_fd: number of the descriptor it was given
@@ -83,6 +95,7 @@ struct vhb_vring_have {
 	bool is_running;
 	uint32_t num;
 	struct vhost_vring_addr addr;
+	uint64_t slot_addr;
 	int kick_fd;
 	int call_fd;
 	int err_fd;

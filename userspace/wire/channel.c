@@ -22,6 +22,13 @@ static void close_fds(struct vhb_message *message)
 	message->fd_count = 0;
 }
 
+static void close_reply_fd(struct vhb_channel *channel)
+{
+	if (channel->reply_fd >= 0)
+		close(channel->reply_fd);
+	channel->reply_fd = -1;
+}
+
 int vhb_channel_init(struct vhb_channel *channel, int fd)
 {
 	int flags;
@@ -29,6 +36,7 @@ int vhb_channel_init(struct vhb_channel *channel, int fd)
 
 	memset(channel, 0, sizeof(*channel));
 	channel->fd = fd;
+	channel->reply_fd = -1;
 
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
@@ -43,6 +51,7 @@ int vhb_channel_init(struct vhb_channel *channel, int fd)
 void vhb_channel_close(struct vhb_channel *channel)
 {
 	close_fds(&channel->message);
+	close_reply_fd(channel);
 	if (channel->fd >= 0)
 		close(channel->fd);
 	channel->fd = -1;
@@ -203,8 +212,16 @@ int vhb_channel_receive(struct vhb_channel *channel)
 void vhb_channel_done(struct vhb_channel *channel)
 {
 	close_fds(&channel->message);
+	if (!channel->reply_bytes)
+		close_reply_fd(channel);
 	memset(&channel->message, 0, sizeof(channel->message));
 	channel->received_bytes = 0;
+}
+
+void vhb_channel_attach(struct vhb_channel *channel, int fd)
+{
+	close_reply_fd(channel);
+	channel->reply_fd = fd;
 }
 
 int vhb_channel_reply(struct vhb_channel *channel, const void *payload,
@@ -229,19 +246,55 @@ int vhb_channel_reply(struct vhb_channel *channel, const void *payload,
 	return vhb_channel_flush(channel);
 }
 
+static ssize_t send_with_fd(struct vhb_channel *channel, void *bytes,
+			    size_t size_bytes)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {
+		.header = {
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(sizeof(int)),
+		},
+	};
+	struct iovec iov = { .iov_base = bytes, .iov_len = size_bytes };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+
+	memcpy(CMSG_DATA(&control.header), &channel->reply_fd,
+	       sizeof(channel->reply_fd));
+	return sendmsg(channel->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Returns how many bytes left, or -1 as send() does. */
+static ssize_t send_some(struct vhb_channel *channel)
+{
+	void *bytes = channel->reply + channel->reply_sent_bytes;
+	size_t size_bytes = channel->reply_bytes - channel->reply_sent_bytes;
+
+	if (channel->reply_fd >= 0)
+		return send_with_fd(channel, bytes, size_bytes);
+	return send(channel->fd, bytes, size_bytes,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 int vhb_channel_flush(struct vhb_channel *channel)
 {
 	ssize_t sent;
 
 	while (channel->reply_sent_bytes < channel->reply_bytes) {
-		sent = send(channel->fd,
-			    channel->reply + channel->reply_sent_bytes,
-			    channel->reply_bytes - channel->reply_sent_bytes,
-			    MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent = send_some(channel);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
 			return -errno;
+		close_reply_fd(channel);
 		channel->reply_sent_bytes += sent;
 	}
 	channel->reply_bytes = 0;

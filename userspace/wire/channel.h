@@ -17,10 +17,11 @@
  * @reply: the reply being sent, header first
  * @reply_bytes: its length; 0 when there is none
  * @reply_sent_bytes: how much of it has left
+ * @reply_fd: travels with the reply's first byte; owned, or -1
  * @why: what was wrong when a function returned -EPROTO
  *
  * At most one message and one reply exist at a time, so a front-end can hold no
- * more memory of ours than this structure and VHB_FDS_MAX descriptors.
+ * more memory of ours than this structure and VHB_FDS_MAX + 1 descriptors.
  */
 struct vhb_channel {
 	int fd;
@@ -30,6 +31,7 @@ struct vhb_channel {
 		      sizeof(struct vhb_wire_config)];
 	size_t reply_bytes;
 	size_t reply_sent_bytes;
+	int reply_fd;
 	char why[96];
 };
 
@@ -70,9 +72,18 @@ int vhb_channel_receive(struct vhb_channel *channel);
  * vhb_channel_done() - forget the complete message
  * @channel: the channel
  *
- * Closes the descriptors nobody has taken over and makes ready for the next.
+ * Closes the descriptors nobody has taken over, and one attached to a reply that
+ * was never sent, and makes ready for the next.
  */
 void vhb_channel_done(struct vhb_channel *channel);
+
+/**
+ * vhb_channel_attach() - let a descriptor travel with the reply to come
+ * @channel: the channel; no reply may be under way
+ * @fd: the descriptor; owned by the channel from now on and closed when it has
+ *      left, or when the message turns out to get no reply
+ */
+void vhb_channel_attach(struct vhb_channel *channel, int fd);
 
 /**
  * vhb_channel_reply() - send a reply to the message just received
@@ -80,7 +91,8 @@ void vhb_channel_done(struct vhb_channel *channel);
  * @payload: the reply's payload
  * @size_bytes: its length, at most sizeof(struct vhb_wire_config)
  *
- * The header gets the request's number, version 1 and the reply flag.
+ * The header gets the request's number, version 1 and the reply flag. What
+ * vhb_channel_attach() was given goes along.
  *
  * Return: as vhb_channel_flush().
  */

@@ -3,6 +3,7 @@
 #define VHB_WIRE_PROTOCOL_H
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /**
@@ -186,6 +187,19 @@ static_assert(sizeof(struct vhb_wire_config) ==
 		      VHB_WIRE_CONFIG_HEADER_BYTES + VHB_CONFIG_MAX_BYTES,
 	      "specification");
 
+/** struct vhb_wire_inflight - "Inflight description" */
+struct vhb_wire_inflight {
+	uint64_t mmap_bytes;
+	uint64_t mmap_offset_bytes;
+	uint16_t queue_count;
+	uint16_t queue_entries;
+};
+
+/* Without what the compiler puts behind it, as some front-ends send it */
+#define VHB_WIRE_INFLIGHT_BYTES 20
+static_assert(offsetof(struct vhb_wire_inflight, queue_entries) + 2 ==
+		      VHB_WIRE_INFLIGHT_BYTES, "specification");
+
 /** union vhb_payload - what follows the header */
 union vhb_payload {
 	uint64_t u64;
@@ -194,6 +208,7 @@ union vhb_payload {
 	struct vhb_wire_memory memory;
 	struct vhb_wire_single_region single_region;
 	struct vhb_wire_config config;
+	struct vhb_wire_inflight inflight;
 	uint8_t bytes[VHB_PAYLOAD_MAX_BYTES];
 };
 

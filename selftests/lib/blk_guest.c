@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lib/blk_guest.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
+#include "lib/bits.h"
+#include "session/inflight.h"
+
+#define MEMORY_MIB 8
+#define MEMORY_GPA UINT64_C(0x40000000)
+
+#define RING_ENTRIES 64
+#define TABLE_DESCS 8
+
+/* Of each queue's part of the memory */
+#define QUEUE_BYTES (4u << 20)
+#define AVAIL_OFFSET (64u << 10)
+#define USED_OFFSET (128u << 10)
+#define TABLES_OFFSET (192u << 10)
+#define SLOTS_OFFSET (1u << 20)
+#define SLOT_BYTES (BLK_GUEST_DATA_MAX_BYTES + 8192)
+#define HEADER_OFFSET 0
+#define STATUS_OFFSET 64
+/* Not the start of a page, but a sector */
+#define DATA_OFFSET 512
+
+static uint8_t *queue_part(const struct blk_guest *guest, unsigned int index)
+{
+	return guest->memory.base + (size_t)index * QUEUE_BYTES;
+}
+
+uint64_t blk_guest_gpa(const struct blk_guest *guest, const void *where)
+{
+	return guest->memory.region.gpa +
+	       ((const uint8_t *)where - guest->memory.base);
+}
+
+struct blk_guest_slot blk_guest_slot(const struct blk_guest *guest,
+				     unsigned int index, unsigned int slot)
+{
+	uint8_t *room = queue_part(guest, index) + SLOTS_OFFSET +
+			(size_t)slot * SLOT_BYTES;
+
+	return (struct blk_guest_slot){
+		.header = room + HEADER_OFFSET,
+		.data = room + DATA_OFFSET,
+		.status = room + STATUS_OFFSET,
+	};
+}
+
+static int make_queue(struct blk_guest *guest, unsigned int index)
+{
+	struct blk_guest_queue *queue = &guest->queues[index];
+	uint8_t *part = queue_part(guest, index);
+
+	queue->driver = (struct vq_driver){
+		.is_packed = guest->is_packed,
+		.has_event_idx = true,
+		.num = RING_ENTRIES,
+		.desc = part,
+		.avail = part + AVAIL_OFFSET,
+		.used = part + USED_OFFSET,
+		.tables = part + TABLES_OFFSET,
+		.tables_gpa = blk_guest_gpa(guest, part + TABLES_OFFSET),
+		.table_descs = TABLE_DESCS,
+	};
+	vq_driver_init(&queue->driver);
+	guest->first_bases[index] = vq_driver_base(&queue->driver);
+	queue->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	queue->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return queue->kick_fd < 0 || queue->call_fd < 0 ? -errno : 0;
+}
+
+int blk_guest_open(struct blk_guest *guest, bool is_packed)
+{
+	unsigned int i;
+	int ret;
+
+	*guest = (struct blk_guest){
+		.is_packed = is_packed,
+		.timeout_ms = BLK_GUEST_TIMEOUT_MS,
+		.frontend.fd = -1,
+		.inflight_fd = -1,
+	};
+	for (i = 0; i < BLK_GUEST_QUEUES; i++) {
+		guest->queues[i].kick_fd = -1;
+		guest->queues[i].call_fd = -1;
+	}
+	ret = guest_memory_create(&guest->memory, MEMORY_MIB, MEMORY_GPA, 0);
+	for (i = 0; !ret && i < BLK_GUEST_QUEUES; i++)
+		ret = make_queue(guest, i);
+	if (ret)
+		blk_guest_close(guest);
+	return ret;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void blk_guest_close(struct blk_guest *guest)
+{
+	unsigned int i;
+
+	blk_guest_hang_up(guest);
+	for (i = 0; i < BLK_GUEST_QUEUES; i++) {
+		close_fd(&guest->queues[i].kick_fd);
+		close_fd(&guest->queues[i].call_fd);
+		vq_driver_destroy(&guest->queues[i].driver);
+	}
+	if (guest->saved)
+		munmap(guest->saved, guest->inflight.mmap_bytes);
+	guest->saved = NULL;
+	close_fd(&guest->inflight_fd);
+	guest_memory_destroy(&guest->memory);
+}
+
+void blk_guest_hang_up(struct blk_guest *guest)
+{
+	frontend_close(&guest->frontend);
+}
+
+uint16_t blk_guest_used(const struct blk_guest *guest, unsigned int index)
+{
+	const uint8_t *used = guest->queues[index].driver.used;
+
+	return le16toh(__atomic_load_n((const uint16_t *)(used + 2),
+				       __ATOMIC_ACQUIRE));
+}
+
+struct vhost_bridge_saved_base blk_guest_saved(const struct blk_guest *guest,
+					       unsigned int index)
+{
+	struct vhost_bridge_saved_base saved;
+
+	memcpy(&saved, guest->saved + (size_t)index * VHB_INFLIGHT_SLOT_BYTES,
+	       sizeof(saved));
+	return saved;
+}
+
+static int keep_inflight(struct blk_guest *guest)
+{
+	int ret;
+
+	ret = frontend_get_inflight_fd(&guest->frontend, BLK_GUEST_QUEUES,
+				       RING_ENTRIES, &guest->inflight,
+				       &guest->inflight_fd);
+	if (ret)
+		return ret;
+	guest->saved = mmap(NULL, guest->inflight.mmap_bytes, PROT_READ,
+			    MAP_SHARED, guest->inflight_fd,
+			    guest->inflight.mmap_offset_bytes);
+	if (guest->saved != MAP_FAILED)
+		return 0;
+	guest->saved = NULL;
+	return -errno;
+}
+
+static uint64_t wanted_features(const struct blk_guest *guest)
+{
+	uint64_t mask = vhb_bit(VIRTIO_F_VERSION_1) |
+			vhb_bit(VIRTIO_RING_F_EVENT_IDX) |
+			vhb_bit(VIRTIO_RING_F_INDIRECT_DESC) |
+			vhb_bit(VIRTIO_BLK_F_MQ) |
+			vhb_bit(VIRTIO_BLK_F_FLUSH) |
+			vhb_bit(VIRTIO_BLK_F_WRITE_ZEROES) |
+			vhb_bit(VHB_F_PROTOCOL_FEATURES_BIT);
+
+	if (guest->is_packed)
+		mask |= vhb_bit(VIRTIO_F_RING_PACKED);
+	return mask;
+}
+
+static int negotiate(struct blk_guest *guest)
+{
+	const uint64_t protocol = vhb_bit(VHB_PROTOCOL_F_MQ) |
+				  vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
+				  vhb_bit(VHB_PROTOCOL_F_CONFIG) |
+				  vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
+	const uint64_t wanted = wanted_features(guest);
+	struct frontend *frontend = &guest->frontend;
+	uint64_t mask, count;
+	int ret;
+
+	ret = frontend_get_features(frontend, &mask);
+	if (ret)
+		return ret;
+	if ((mask & wanted) != wanted)
+		return -EOPNOTSUPP;
+	ret = frontend_get_protocol_features(frontend, &mask);
+	if (ret)
+		return ret;
+	if ((mask & protocol) != protocol)
+		return -EOPNOTSUPP;
+	ret = frontend_set_protocol_features(frontend, protocol);
+	if (!ret)
+		ret = frontend_get_queue_num(frontend, &count);
+	if (!ret && count < BLK_GUEST_QUEUES)
+		ret = -ENOBUFS;
+	if (!ret)
+		ret = frontend_set_owner(frontend);
+	if (!ret)
+		ret = frontend_set_features(frontend, wanted);
+	return ret;
+}
+
+static void describe_queue(const struct blk_guest *guest, unsigned int index,
+			   struct vhb_wire_vring_addr *addr)
+{
+	const struct vq_driver *driver = &guest->queues[index].driver;
+	const uint64_t shift = guest->memory.region.uva -
+			       (uintptr_t)guest->memory.base;
+
+	*addr = (struct vhb_wire_vring_addr){
+		.index = index,
+		.desc_uva = (uintptr_t)driver->desc + shift,
+		.avail_uva = (uintptr_t)driver->avail + shift,
+		.used_uva = (uintptr_t)driver->used + shift,
+	};
+}
+
+static int start_queue(struct blk_guest *guest, unsigned int index,
+		       enum blk_guest_base base)
+{
+	const struct blk_guest_queue *queue = &guest->queues[index];
+	struct frontend *frontend = &guest->frontend;
+	uint32_t number = guest->first_bases[index];
+	struct vhb_wire_vring_addr addr;
+	int ret;
+
+	if (base == BLK_GUEST_BASE_USED && !guest->is_packed)
+		number = blk_guest_used(guest, index);
+	describe_queue(guest, index, &addr);
+	ret = frontend_set_vring_num(frontend, index, RING_ENTRIES);
+	if (!ret)
+		ret = frontend_set_vring_base(frontend, index, number);
+	if (!ret)
+		ret = frontend_set_vring_addr(frontend, &addr);
+	if (!ret)
+		ret = frontend_set_vring_kick(frontend, index, queue->kick_fd);
+	if (!ret)
+		ret = frontend_set_vring_call(frontend, index, queue->call_fd);
+	if (!ret)
+		ret = frontend_set_vring_enable(frontend, index, true);
+	return ret;
+}
+
+int blk_guest_connect(struct blk_guest *guest, const char *path,
+		      enum blk_guest_base base)
+{
+	struct frontend *frontend = &guest->frontend;
+	unsigned int i;
+	int ret;
+
+	ret = frontend_connect(frontend, path, guest->timeout_ms);
+	if (ret)
+		return ret;
+	frontend->need_reply = true;
+	ret = negotiate(guest);
+	if (!ret && guest->inflight_fd < 0)
+		ret = keep_inflight(guest);
+	if (!ret)
+		ret = frontend_set_inflight_fd(frontend, &guest->inflight,
+					       guest->inflight_fd);
+	if (!ret)
+		ret = frontend_set_mem_table(frontend, &guest->memory.region,
+					     &guest->memory.fd, 1);
+	for (i = 0; !ret && i < BLK_GUEST_QUEUES; i++)
+		ret = start_queue(guest, i, base);
+	if (ret)
+		blk_guest_hang_up(guest);
+	return ret;
+}

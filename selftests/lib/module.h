@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SELFTESTS_LIB_MODULE_H
+#define SELFTESTS_LIB_MODULE_H
+
+/**
+ * DOC: our kernel module, for tests that need it
+ *
+ * Tests run in any order, so each finds the module as it may be and leaves it
+ * as it was: loaded for the test alone, or there all the time.
+ */
+
+/**
+ * module_need() - have the module with its loop device, or end this test program
+ *
+ * The module is build/modules/RELEASE/vhost_bridge.ko above the program, or
+ * $VHB_MODULE. Without root, or without that file, the program ends with a plan
+ * that says it is skipped.
+ */
+void module_need(void);
+
+/**
+ * module_load() - load it
+ *
+ * Return: 0 or -errno.
+ */
+int module_load(void);
+
+/**
+ * module_unload() - unload it; waits a little for the last of its users
+ *
+ * Return: 0 or -errno.
+ */
+int module_unload(void);
+
+/** module_is_loaded() - is it? */
+int module_is_loaded(void);
+
+/** module_restore() - as it was before module_need(); at the end of main() */
+void module_restore(void);
+
+/** module_users() - what lsmod says of its users, or -ENOENT */
+int module_users(void);
+
+/** module_thread_count() - threads of devices there are on this machine */
+unsigned int module_thread_count(void);
+
+/** module_wait_threads() - wait for that number: 0, or -ETIMEDOUT */
+int module_wait_threads(unsigned int wanted);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_KDEV_BLK_PRIVATE_H
+#define VHB_KDEV_BLK_PRIVATE_H
+
+#include "kdev/blk.h"
+#include "kdev/kdev.h"
+
+/**
+ * struct vhb_blk - our module's block device on a file
+ * @kdev: what the session sees
+ * @vhost_path: where to open the device; NULL when its descriptor was given
+ * @vhost_fd: the device; -1 when it could not be reset and is opened again
+ * @is_owned: VHOST_SET_OWNER was done on @vhost_fd. It stays owned between
+ *            sessions, as the module takes orders from its owner only
+ * @has_backing: VHOST_BRIDGE_BLK_SET_BACKING was done on @vhost_fd
+ * @is_in_use: set_owner was done, reset was not
+ * @file_fd: the file
+ * @is_read_only: it is not written to
+ * @serial: padded with zeros
+ * @poll_us: see &struct vhb_blk_config
+ * @kernel_mask: feature bits of the module
+ * @is_running: vrings that were started
+ * @slot_addrs: where vrings leave their base, or 0
+ */
+struct vhb_blk {
+	struct vhb_kdev kdev;
+	char *vhost_path;
+	int vhost_fd;
+	bool is_owned;
+	bool has_backing;
+	bool is_in_use;
+	int file_fd;
+	bool is_read_only;
+	uint8_t serial[VHB_BLK_SERIAL_BYTES];
+	uint32_t poll_us;
+	uint64_t kernel_mask;
+	bool is_running[VHB_BLK_QUEUES_MAX];
+	uint64_t slot_addrs[VHB_BLK_QUEUES_MAX];
+};
+
+static inline struct vhb_blk *vhb_blk_of(struct vhb_kdev *kdev)
+{
+	return (struct vhb_blk *)kdev;
+}
+
+/**
+ * vhb_blk_own() - open the device if need be, own it, give it the file
+ * @blk: what is done already is not done again
+ *
+ * Return: 0 or -errno (reported).
+ */
+int vhb_blk_own(struct vhb_blk *blk);
+
+extern const struct vhb_kdev_ops vhb_blk_ops;
+
+#endif

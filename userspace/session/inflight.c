@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "session/inflight.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <linux/vhost_bridge.h>
+
+#include "lib/bits.h"
+#include "lib/fd.h"
+
+/**
+ * struct slot - what is kept of a vring
+ * @saved: written by the kernel device when the vring starts and stops
+ * @reserved: zero
+ */
+struct slot {
+	struct vhost_bridge_saved_base saved;
+	uint8_t reserved[VHB_INFLIGHT_SLOT_BYTES -
+			 sizeof(struct vhost_bridge_saved_base)];
+};
+
+static_assert(sizeof(struct slot) == VHB_INFLIGHT_SLOT_BYTES,
+	      "front-ends keep it for the next release");
+
+struct vhb_inflight {
+	struct slot *slots;
+	unsigned int count;
+};
+
+static int wrong(int error, char *why, size_t why_bytes, const char *format,
+		 ...) __attribute__((format(printf, 4, 5)));
+
+static int wrong(int error, char *why, size_t why_bytes, const char *format,
+		 ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, why_bytes, format, args);
+	va_end(args);
+	return error;
+}
+
+int vhb_inflight_create(unsigned int queue_count,
+			struct vhb_wire_inflight *description, int *fd_out)
+{
+	const uint64_t size_bytes = queue_count * sizeof(struct slot);
+	int fd, ret;
+
+	fd = memfd_create("vhost-bridge-inflight",
+			  MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, size_bytes) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	description->mmap_bytes = size_bytes;
+	description->mmap_offset_bytes = 0;
+	*fd_out = fd;
+	return 0;
+}
+
+/* Reading a hole of a huge page file is an error when there is no page left. */
+static int check_file(const struct vhb_wire_inflight *description, int fd,
+		      char *why, size_t why_bytes)
+{
+	const int seals = fcntl(fd, F_GET_SEALS);
+	const uint64_t system_page_bytes = sysconf(_SC_PAGESIZE);
+	uint64_t page_bytes;
+	struct stat st;
+	int ret;
+
+	if (seals < 0 || !(seals & F_SEAL_SHRINK))
+		return wrong(-EINVAL, why, why_bytes,
+			     "the descriptor is no memfd that is sealed against shrinking");
+	ret = vhb_fd_page_bytes(fd, &page_bytes);
+	if (ret)
+		return wrong(ret, why, why_bytes, "fstatfs: %s",
+			     strerrordesc_np(-ret));
+	if (page_bytes != system_page_bytes)
+		return wrong(-EINVAL, why, why_bytes,
+			     "the memfd has huge pages");
+	if (fstat(fd, &st)) {
+		ret = -errno;
+		return wrong(ret, why, why_bytes, "fstat: %s",
+			     strerrordesc_np(-ret));
+	}
+	if (!vhb_range_contains(0, st.st_size, description->mmap_offset_bytes,
+				description->mmap_bytes))
+		return wrong(-EINVAL, why, why_bytes,
+			     "%#llx bytes at %#llx of a memfd that has %#llx",
+			     (unsigned long long)description->mmap_bytes,
+			     (unsigned long long)description->mmap_offset_bytes,
+			     (unsigned long long)st.st_size);
+	return 0;
+}
+
+int vhb_inflight_map(const struct vhb_wire_inflight *description, int fd,
+		     char *why, size_t why_bytes,
+		     struct vhb_inflight **inflight_out)
+{
+	const size_t size_bytes = description->queue_count *
+				  sizeof(struct slot);
+	struct vhb_inflight *inflight;
+	void *slots;
+	int ret;
+
+	if (description->mmap_bytes < size_bytes)
+		return wrong(-EINVAL, why, why_bytes,
+			     "%#llx bytes for %u queues, which need %#zx",
+			     (unsigned long long)description->mmap_bytes,
+			     description->queue_count, size_bytes);
+	if (description->mmap_offset_bytes % sysconf(_SC_PAGESIZE))
+		return wrong(-EINVAL, why, why_bytes,
+			     "offset %#llx is not that of a page",
+			     (unsigned long long)description->mmap_offset_bytes);
+	ret = check_file(description, fd, why, why_bytes);
+	if (ret)
+		return ret;
+
+	inflight = calloc(1, sizeof(*inflight));
+	if (!inflight)
+		return wrong(-ENOMEM, why, why_bytes, "out of memory");
+	slots = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		     description->mmap_offset_bytes);
+	if (slots == MAP_FAILED) {
+		ret = -errno;
+		free(inflight);
+		return wrong(ret, why, why_bytes, "mmap: %s",
+			     strerrordesc_np(-ret));
+	}
+	inflight->slots = slots;
+	inflight->count = description->queue_count;
+	*inflight_out = inflight;
+	return 0;
+}
+
+void vhb_inflight_unmap(struct vhb_inflight *inflight)
+{
+	if (!inflight)
+		return;
+	munmap(inflight->slots, inflight->count * sizeof(struct slot));
+	free(inflight);
+}
+
+static struct slot *slot_at(const struct vhb_inflight *inflight,
+			    unsigned int index)
+{
+	if (!inflight || index >= inflight->count)
+		return NULL;
+	return &inflight->slots[index];
+}
+
+uint64_t vhb_inflight_slot(const struct vhb_inflight *inflight,
+			   unsigned int index)
+{
+	return (uintptr_t)slot_at(inflight, index);
+}
+
+bool vhb_inflight_base(const struct vhb_inflight *inflight, unsigned int index,
+		       uint32_t *base_out)
+{
+	struct slot *slot = slot_at(inflight, index);
+
+	if (!slot ||
+	    __atomic_load_n(&slot->saved.is_saved, __ATOMIC_ACQUIRE) != 1)
+		return false;
+	*base_out = __atomic_load_n(&slot->saved.base, __ATOMIC_RELAXED);
+	return true;
+}
+
+void vhb_inflight_forget(struct vhb_inflight *inflight, unsigned int index)
+{
+	struct slot *slot = slot_at(inflight, index);
+
+	if (slot)
+		__atomic_store_n(&slot->saved.is_saved, 0, __ATOMIC_RELEASE);
+}

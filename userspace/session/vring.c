@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "session/vring.h"
+
+#include <errno.h>
+
+#include <linux/virtio_config.h>
+
+#include "lib/bits.h"
+#include "lib/log.h"
+
+/* A split virtqueue's base is a 16-bit index. */
+#define SPLIT_BASE_MAX 0xffffu
+
+/* Each half of a packed virtqueue's base: a slot and a wrap counter */
+#define PACKED_SLOT_MASK 0x7fffu
+#define PACKED_HALF_BITS 16
+/* Both wrap counters begin as one (VIRTIO 1.2, 2.8.1). */
+#define PACKED_BASE_FIRST 0x80008000u
+/* struct pvirtq_event_suppress (VIRTIO 1.2, 2.8.14) */
+#define PACKED_EVENT_BYTES 4
+
+#define DESCRIPTOR_BYTES 16
+
+static bool is_packed(const struct vhb_want *want)
+{
+	return want->has_features &&
+	       vhb_has_bit(want->features_mask, VIRTIO_F_RING_PACKED);
+}
+
+bool vhb_vring_may_be_packed(const struct vhb_session *session,
+			     const struct vhb_want *want)
+{
+	return vhb_has_bit(want->has_features ? want->features_mask :
+						session->offered_mask,
+			   VIRTIO_F_RING_PACKED);
+}
+
+int vhb_vring_locate(struct vhb_session *session, const struct vhb_want *want,
+		     unsigned int index, struct vhost_vring_addr *addr_out)
+{
+	const struct vhb_wire_vring_addr *addr = &want->vrings[index].addr;
+	const uint64_t num = want->vrings[index].num;
+	const bool packed = is_packed(want);
+	uint64_t avail_bytes = 6 + 2 * num;
+	uint64_t used_bytes = 6 + 8 * num;
+	uint64_t desc, avail, used;
+
+	if (packed) {
+		avail_bytes = PACKED_EVENT_BYTES;
+		used_bytes = PACKED_EVENT_BYTES;
+	}
+	if (!packed && num & (num - 1))
+		return vhb_refuse(session, -EINVAL,
+				  "vring %u has %u entries: a split one has a power of two",
+				  index, want->vrings[index].num);
+	if (addr->desc_uva % 16 || addr->avail_uva % (packed ? 4 : 2) ||
+	    addr->used_uva % 4)
+		return vhb_refuse(session, -EINVAL,
+				  "addresses of vring %u are not aligned",
+				  index);
+	if (vhb_memory_map_translate(want->map, addr->desc_uva,
+				     DESCRIPTOR_BYTES * num, &desc) ||
+	    vhb_memory_map_translate(want->map, addr->avail_uva, avail_bytes,
+				     &avail) ||
+	    vhb_memory_map_translate(want->map, addr->used_uva, used_bytes,
+				     &used))
+		return vhb_refuse(session, -EFAULT,
+				  "vring %u with %u entries is not in one region of guest memory",
+				  index, want->vrings[index].num);
+
+	*addr_out = (struct vhost_vring_addr){
+		.index = index,
+		.desc_user_addr = desc,
+		.avail_user_addr = avail,
+		.used_user_addr = used,
+		/*
+		 * The log address stays zero: front-ends put anything there
+		 * when they do not log (UML: all ones), and the kernel wants it
+		 * aligned all the same.
+		 */
+	};
+	return 0;
+}
+
+uint32_t vhb_vring_base(const struct vhb_want *want, unsigned int index)
+{
+	const struct vhb_vring_want *vring = &want->vrings[index];
+
+	if (!is_packed(want))
+		return vring->base;
+	if (!vring->has_base)
+		return PACKED_BASE_FIRST;
+	if (!(vring->base >> PACKED_HALF_BITS))
+		return vring->base << PACKED_HALF_BITS | vring->base;
+	return vring->base;
+}
+
+int vhb_vring_check_base(struct vhb_session *session,
+			 const struct vhb_want *want, unsigned int index,
+			 uint32_t base)
+{
+	const uint32_t num = want->vrings[index].num;
+
+	if (!is_packed(want)) {
+		if (base <= SPLIT_BASE_MAX)
+			return 0;
+		return vhb_refuse(session, -EINVAL,
+				  "base %#x of vring %u is no index of a split virtqueue",
+				  base, index);
+	}
+	if (!num)
+		return 0;
+	if ((base & PACKED_SLOT_MASK) < num &&
+	    (base >> PACKED_HALF_BITS & PACKED_SLOT_MASK) < num)
+		return 0;
+	return vhb_refuse(session, -EINVAL,
+			  "base %#x of vring %u is beyond its %u entries", base,
+			  index, num);
+}
+
+void vhb_vring_take_saved_base(struct vhb_session *session,
+			       struct vhb_want *want, unsigned int index)
+{
+	struct vhb_vring_want *vring = &want->vrings[index];
+	const uint32_t given = vhb_vring_base(want, index);
+	uint32_t base;
+
+	if (!vring->has_unread_slot ||
+	    !vhb_inflight_base(want->inflight, index, &base))
+		return;
+	vring->has_unread_slot = false;
+	if (want->has_features &&
+	    vhb_vring_check_base(session, want, index, base)) {
+		vhb_warn("what was saved is not used: %s", session->why);
+		return;
+	}
+	if (base != given)
+		vhb_info("vring %u goes on at the saved base %#x, not at %#x",
+			 index, base, given);
+	vring->base = base;
+	vring->has_base = true;
+}
