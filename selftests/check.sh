@@ -4,7 +4,7 @@
 #
 # Usage: check.sh PART...
 #   static  style and layer rules (selftests/static), and the tests of the test tools themselves
-#   unit    the C tests, natively and with sanitizers
+#   unit    the C tests, natively and with sanitizers, and the fuzzers for a short time
 #   runner  the VM runner keeps its promises (selftests/vm/selftest.sh)
 #   vm      everything that needs a kernel with vhost, in a VM (selftests/vm_tests.sh)
 #   debug   the tests of kernel code, in a VM with the debug kernel (selftests/vm/debug-kernel.sh)
@@ -114,6 +114,12 @@ part_static() {
 }
 
 unit_command() {
+	case $1 in
+	*/fuzz)
+		command=(env "VHB_BUILD=$out/unit" "selftests/$1.sh")
+		return
+		;;
+	esac
 	# Line by line, so that what a program says on both its outputs stays in order; the preloaded library that
 	# does it is no danger to the sanitizer's own.
 	command=(env CMOCKA_MESSAGE_OUTPUT=TAP
@@ -123,11 +129,12 @@ unit_command() {
 }
 
 part_unit() {
-	local names=() programs=(make -f selftests/programs.mk --no-print-directory "O=$out/unit" SANITIZE=1)
+	local names=() fuzzers=() programs=(make -f selftests/programs.mk --no-print-directory "O=$out/unit" SANITIZE=1)
 
 	packages build unit
 	new_stream unit
 	mapfile -t names < <("${programs[@]}" list)
+	mapfile -t fuzzers < <(cd selftests && find . -name fuzz.sh -printf '%P\n' | sed 's/\.sh$//' | sort)
 	pick "${names[@]}"
 	say "building ${#picked[@]} test programs with sanitizers"
 	if ! "${programs[@]}" -j"$(nproc)" "$out/unit/vhost-bridge" \
@@ -136,6 +143,8 @@ part_unit() {
 		printf 'Bail out! the test programs do not build\n' >>"$stream"
 		return
 	fi
+	# These build what they run, with another compiler.
+	pick "${names[@]}" "${fuzzers[@]}"
 	run_all unit_command ${picked[@]+"${picked[@]}"}
 }
 

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_SHIM_LINUX_MINMAX_H
+#define VHB_SHIM_LINUX_MINMAX_H
+
+#include <linux/kernel.h>
+
+#endif
