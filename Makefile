@@ -52,7 +52,7 @@ demo: ## real guests through the bridge, in a VM: one table of what worked and h
 	@selftests/guests/make-demo.sh
 
 .PHONY: vm-shell
-vm-shell: ## a shell in the test VM, this tree at /vhb (KERNEL=6.12 or 6.1)
+vm-shell: ## a shell in the test VM, this tree at /vhb (KERNEL=6.12, 6.1 or debug)
 	@selftests/vm/packages.sh install vm
 	@selftests/vm/run.sh --kernel $(or $(KERNEL),6.12) --shell
 
@@ -73,9 +73,18 @@ check-static: ## style and layer rules (TESTS=layers picks by path)
 check-vm: ## the tests that need a kernel with vhost, on 6.12 and 6.1 (KERNEL= picks one)
 	@KERNEL="$(KERNEL)" selftests/check.sh vm
 
+.PHONY: check-debug
+check-debug: ## the tests of kernel code on a kernel with KASAN, lockdep, kmemleak and fault injection
+	@selftests/check.sh debug
+
 .PHONY: check-runner
 check-runner: ## the VM runner itself: status, time-outs, dirty logs, dying guests
 	@selftests/check.sh runner
+
+.PHONY: bench-blk
+bench-blk: ## the block device against its backing device and another back-end: tables in O/bench/
+	@selftests/vm/packages.sh install build vm
+	@selftests/bench/bench-blk.sh $(out)
 
 ##@ Else
 .PHONY: help

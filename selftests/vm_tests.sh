@@ -5,7 +5,7 @@
 # Usage: vm_tests.sh BUILD_DIR [KERNEL...]
 #   BUILD_DIR  inside the checkout (usually build): programs are built to BUILD_DIR/vm, modules to build/modules, the
 #              kernel of QEMU's guest to build/guests; consoles and kernel logs are left in BUILD_DIR/check/vm-KERNEL
-#   KERNEL     6.12 and 6.1 unless given
+#   KERNEL     6.12 and 6.1 unless given; debug is the debug kernel, with the tests of kernel code only
 #
 # Everything is compiled before the VM starts, in its root and with its compiler: an emulated CPU is too slow for that.
 # What goes wrong around the tests (build, boot, dirty kernel log, time-out) shows as "Bail out!".
@@ -54,7 +54,11 @@ build_all() {
 	mkdir -p "$build/vm"
 	in_root "broker and test programs" make -j"$jobs" "O=$build/vm" all test-programs
 	for kernel in "$@"; do
-		in_root "module for $kernel" sh -c "make -j$jobs modules KDIR=\$(echo /lib/modules/$kernel.*/build)"
+		# Built once, apart: its progress is to be seen.
+		if [ "$kernel" = debug ]; then
+			selftests/vm/debug-kernel.sh >/dev/null || bail_out "no debug kernel"
+		fi
+		in_root "module for $kernel" --kernel "$kernel" make -j"$jobs" modules
 	done
 	selftests/guests/build.sh --into build/guests >&2 || bail_out "no kernel for QEMU's guest"
 	take_framework
@@ -64,13 +68,18 @@ build_all() {
 # (hostile_test meets them by chance). The line of dashes stands before every warning; the one after it counts.
 known_warning='-\[ cut here \]-|WARNING: CPU: .* at lib/iov_iter\.c:[0-9]+ copy_page_from_iter\+'
 
+# What the debug kernel is for is the code in the kernel; the rest would only be slow on it.
+debug_options=("FOLDERS=module uapi blk" kselftest_override_timeout=1800)
+
 run_kernel() {
-	local kernel=$1 status=0 start=$SECONDS
+	local kernel=$1 status=0 start=$SECONDS options=()
 
 	say "kernel $kernel"
+	[ "$kernel" != debug ] || options=("${debug_options[@]}")
 	selftests/vm/run.sh --kernel "$kernel" --timeout 3000 --results "$build/check/vm-$kernel" \
 		--allow-dmesg "$known_warning" -- \
-		make -C /vhb/selftests "O=/vhb/$build/vm" "KSRC=/vhb/$build/vm/ksrc" run_tests || status=$?
+		make -C /vhb/selftests "O=/vhb/$build/vm" "KSRC=/vhb/$build/vm/ksrc" \
+		${options[@]+"${options[@]}"} run_tests || status=$?
 	say "kernel $kernel: $((SECONDS - start)) s"
 	case $status in
 	0) return ;;

@@ -6,7 +6,7 @@
 #   --into DIR  also copy both into DIR (the VM sees nothing of the cache, only the checkout)
 #
 # Kernel: Debian's linux-source with kernel.config on top of allnoconfig, about four minutes on two CPUs. Initramfs:
-# Debian's static busybox and guest-init. Both are made in the VM's root, so the host needs no compiler.
+# Debian's static busybox, guest-init and verify. Both are made in the VM's root, so the host needs no compiler.
 #
 # Environment: VHB_CACHE (default /var/cache/vhost-bridge)
 set -euo pipefail
@@ -49,6 +49,7 @@ for applet in $(busybox --list); do
 	[ -e "/srv/ramfs/bin/$applet" ] || ln -s busybox "/srv/ramfs/bin/$applet"
 done
 install -m 755 /srv/guest-init /srv/ramfs/init
+gcc -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -static -s -o /srv/ramfs/bin/verify /srv/verify.c
 cd /srv/ramfs
 mknod dev/console c 5 1
 mknod dev/null c 1 3
@@ -68,7 +69,7 @@ make_tree() {
 		work=$(mktemp -d "$vm_cache/tmp-$prefix.XXXXXX")
 		# shellcheck disable=SC2064
 		trap "rm -rf -- '$work'" EXIT
-		cp "$guests_dir/kernel.config" "$guests_dir/guest-init" "$work/"
+		cp "$guests_dir/kernel.config" "$guests_dir/guest-init" "$guests_dir/verify.c" "$work/"
 		: >"$log"
 		step "$log" "$what" in_root "$root" "$source" "$work" "$script"
 		mkdir "$work/out"
@@ -117,7 +118,7 @@ main() {
 	# The root's name is its key: a new busybox comes with a new root.
 	ramfs=$(make_tree guestramfs "$({
 		printf '%s\n' "${root##*/}" "$initramfs_script"
-		cat "$guests_dir/guest-init"
+		cat "$guests_dir/guest-init" "$guests_dir/verify.c"
 	} | key_of)" "guest initramfs" "$initramfs_script" "$root" "$source" initramfs)
 
 	if [ -n "$into" ]; then

@@ -92,8 +92,16 @@ fetch_debs() {
 	rm -rf "$scratch"
 }
 
-# remove_older PREFIX KEEP: delete cached trees with that prefix, except KEEP and those in use. A user of a tree
-# holds a shared lock on the directory itself.
+# hold DIR: a cached tree stays as long as this process, or what it becomes, lives: a newer one's builder removes only
+# trees that nobody holds.
+hold() {
+	local fd
+
+	exec {fd}<"$1"
+	flock -s "$fd"
+}
+
+# remove_older PREFIX KEEP: delete cached trees with that prefix, except KEEP and those in use (hold).
 remove_older() {
 	local dir
 

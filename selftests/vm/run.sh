@@ -4,13 +4,13 @@
 #
 # Usage: run.sh [OPTION]... -- COMMAND [ARG]...
 #        run.sh [OPTION]... --shell [-- COMMAND [ARG]...]
-#   --kernel WHICH      6.12 (default) or 6.1, Debian's; or a directory with vmlinuz (or vmlinux, bzImage) and, when
-#                       it has modules, lib/modules/RELEASE. Such a kernel should be built without
-#                       CONFIG_JUMP_LABEL, or QEMU's emulation may kill it (guest/poke_twice)
+#   --kernel WHICH      6.12 (default) or 6.1, Debian's; debug, ours (debug-kernel.sh); or a directory with vmlinuz
+#                       (or vmlinux, bzImage) and, when it has modules, lib/modules/RELEASE. Such a kernel should be
+#                       built without CONFIG_JUMP_LABEL, or QEMU's emulation may kill it (guest/poke_twice)
 #   --smp N             virtual CPUs (2)
 #   --mem MIB           memory (6144); from 2048 on, 300 huge pages of 2 MiB are reserved
 #   --icount            one CPU, and a clock that counts instructions (1 ns each): same run, same figures
-#   --timeout SECONDS   end the VM after so much real time (600; 0: never); a shell has no limit
+#   --timeout SECONDS   end the VM after so much real time (600, debug: 1800; 0: never); a shell has no limit
 #   --results DIR       the guest's /results: console.txt and dmesg.txt are left there, and what COMMAND writes.
 #                       Without it: a temporary directory, kept (and named) only when the run failed
 #   --append ARGS       more arguments for the kernel (may be repeated)
@@ -31,7 +31,7 @@
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-kernel=6.12 smp=2 mem=6144 icount=0 timeout=600 results='' shell=0
+kernel=6.12 smp=2 mem=6144 icount=0 timeout='' results='' shell=0
 append=() allow=() argv=() qemu=()
 kernel_image='' kernel_modules='' share_modules=0
 root='' helpers='' work='' keep_results=1 accel=''
@@ -63,6 +63,10 @@ parse_options() {
 		esac
 		shift 2
 	done
+	if [ -z "$timeout" ]; then
+		timeout=600
+		[ "$kernel" != debug ] || timeout=1800
+	fi
 	[[ $smp =~ ^[1-9][0-9]*$ && $mem =~ ^[1-9][0-9]*$ && $timeout =~ ^[0-9]+$ ]] ||
 		usage_error "--smp, --mem and --timeout take numbers"
 	if [ ${#argv[@]} -eq 0 ]; then
@@ -74,9 +78,16 @@ parse_options() {
 }
 
 find_kernel() {
-	local release file
+	local release file dir
 
 	case $kernel in
+	debug)
+		dir=$("$vm_dir/debug-kernel.sh") || exit 125
+		hold "$dir"
+		kernel_image=$dir/vmlinux
+		kernel_modules=$(compgen -G "$dir/lib/modules/*")
+		share_modules=1
+		;;
 	*/*)
 		for file in vmlinuz bzImage vmlinux; do
 			if [ -s "$kernel/$file" ]; then
@@ -159,7 +170,7 @@ kernel_arguments() {
 
 compose_qemu() {
 	qemu=("${QEMU:-qemu-system-x86_64}" -name vhb-vm -nodefaults -no-user-config -no-reboot -display none
-		-machine pc -cpu max -smp "$smp" -m "$mem"
+		-machine "${VHB_MACHINE:-pc}" -cpu max -smp "$smp" -m "$mem"
 		-kernel "$kernel_image" -initrd "$work/initramfs" -append "$(kernel_arguments)"
 		-device virtio-rng-pci -device virtio-serial-pci
 		-serial "file:${results//,/,,}/console.txt")
@@ -350,9 +361,7 @@ main() {
 	parse_options "$@"
 	need_root
 	root=$("$vm_dir/root.sh") || exit 125
-	# Shared lock on the directory: a newer root's builder removes only roots that nobody uses.
-	exec 9<"$root"
-	flock -s 9
+	hold "$root"
 	find_kernel
 	need_commands "${QEMU:-qemu-system-x86_64}" cpio xz setpriv
 	choose_accel

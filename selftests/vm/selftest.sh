@@ -102,6 +102,22 @@ allows_named_lines() {
 	[ "$status" -eq 7 ]
 }
 
+# The debug kernel's own: a helper that finds nothing must not pass for a kernel without leaks.
+reports_leaks() {
+	boot_vm -- bash -c '. selftests/lib/kmemleak.sh; kmemleak_usable || exit 1
+		kmemleak_check || exit 2
+		modprobe kmemleak-test; ! kmemleak_check || exit 3
+		kmemleak_forget; kmemleak_check || exit 4
+		exit 5'
+	[ "$status" -eq 120 ] && grep -q "the command's own status was 5" "$scratch/err" &&
+		grep -q 'new suspected memory leaks' "$scratch/err"
+}
+
+reports_use_after_free() {
+	boot_vm -- sh -c 'modprobe lkdtm && echo WRITE_AFTER_FREE >/sys/kernel/debug/provoke-crash/DIRECT'
+	[ "$status" -eq 120 ] && grep -q 'BUG: KASAN: ' "$scratch/err"
+}
+
 main() {
 	local name result tests
 
@@ -117,6 +133,7 @@ main() {
 	tests=(passes_arguments_and_status_0 joins_output_and_passes_status_1 ends_daemons_and_passes_status_77
 		reports_missing_command survives_code_patching reports_timeout reports_panic reports_power_off
 		reports_dirty_log allows_named_lines)
+	[ "$kernel" != debug ] || tests+=(reports_leaks reports_use_after_free)
 	printf 'KTAP version 1\n1..%d\n' "${#tests[@]}"
 	for name in "${tests[@]}"; do
 		result=0

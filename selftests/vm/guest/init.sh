@@ -11,6 +11,8 @@ export HOME=/root LANG=C.UTF-8 TERM=${TERM:-linux} VHB_IN_VM=1 USER=root LOGNAME
 unset OLDPWD
 control=/run/vhb
 results=/results
+# shellcheck source=../../lib/kmemleak.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../../lib/kmemleak.sh"
 
 # To the kernel's log, so that the host finds it in console.txt and dmesg.txt alike.
 note() {
@@ -73,15 +75,10 @@ run_shell() {
 	return "$status"
 }
 
-# Leak reports need a scan after everything has been closed; the second scan is what lets a grey object turn white.
-scan_for_leaks() {
-	local leaks=/sys/kernel/debug/kmemleak
-
-	[ -w "$leaks" ] || return 0
-	echo scan >"$leaks" 2>/dev/null || return 0
-	sleep 1
-	echo scan >"$leaks"
-	cat "$leaks" >"$results/kmemleak.txt"
+# What is found the kernel's log says, too, and that decides.
+report_leaks() {
+	kmemleak_usable || return 0
+	kmemleak_check >"$results/kmemleak.txt" || true
 }
 
 finish() {
@@ -90,7 +87,7 @@ finish() {
 	# Everything that still runs goes first: what its closing makes the kernel say belongs to the run.
 	kill -KILL -1 2>/dev/null
 	sleep 0.2
-	scan_for_leaks
+	report_leaks
 	note "command ended with status $status"
 	dmesg >"$results/dmesg.txt"
 	printf '%s\n' "$status" >"$control/status.new"
