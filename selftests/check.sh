@@ -106,6 +106,8 @@ part_static() {
 	# The kernel's headers are in the VM's root, and the broker is compiled.
 	packages static build unit vm
 	new_stream static
+	# These go through the whole tree in one program; slow is not stuck.
+	time_limit=$((3 * time_limit))
 	# Files that only help are not executable.
 	mapfile -t names < <(cd selftests &&
 		find static lib -name '*.sh' -perm -u+x ! -name tally.sh -printf '%p\n' | sed 's/\.sh$//' | sort)
@@ -132,6 +134,7 @@ part_unit() {
 	local names=() fuzzers=() programs=(make -f selftests/programs.mk --no-print-directory "O=$out/unit" SANITIZE=1)
 
 	packages build unit
+	time_limit=${VHB_TEST_TIMEOUT:-300}
 	new_stream unit
 	mapfile -t names < <("${programs[@]}" list)
 	mapfile -t fuzzers < <(cd selftests && find . -name fuzz.sh -printf '%P\n' | sed 's/\.sh$//' | sort)

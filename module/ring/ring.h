@@ -267,6 +267,8 @@ int vhb_ring_start(struct vhb_ring *ring, const struct vhb_memory *memory,
 /**
  * vhb_ring_base() - where to go on, as VHOST_GET_VRING_BASE has it
  * @ring: nothing in flight, everything published
+ *
+ * Return: what vhb_ring_start() takes.
  */
 u32 vhb_ring_base(const struct vhb_ring *ring);
 

@@ -22,6 +22,8 @@
 
 #define UNMAP VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP
 #define RANGES_MAX 64
+/* Requests at once, so many that they fit */
+#define MIXED 8
 
 static struct disk disks[DISK_KINDS];
 static struct disk *disk;
@@ -341,9 +343,9 @@ static void test_mixed(void **state)
 
 	(void)state;
 	need_disk();
-	blk_fill(&bridge, &rng, BLK_DATA_GPA, 12 * 4096);
+	blk_fill(&bridge, &rng, BLK_DATA_GPA, MIXED * 4096);
 	for (round = 0; round < 20; round++) {
-		for (i = 0; i < 12; i++) {
+		for (i = 0; i < MIXED; i++) {
 			const struct virtio_blk_discard_write_zeroes range = {
 				.sector = 8192 + 8 * i, .num_sectors = 8
 			};
@@ -368,7 +370,7 @@ static void test_mixed(void **state)
 					 BLK_DATA_GPA + 4096 * i, 4096);
 		}
 		bridge_kick(&bridge.queues[0]);
-		for (i = 0; i < 12; i++) {
+		for (i = 0; i < MIXED; i++) {
 			blk_wait(&bridge, 0, &answer);
 			assert_int_equal(answer.status, VIRTIO_BLK_S_OK);
 		}
@@ -467,7 +469,7 @@ static const struct {
 	CASE(test_header_or_status_nowhere),
 };
 
-#define CASES (sizeof(cases) / sizeof(cases[0]))
+#define CASES VHB_ARRAY_COUNT(cases)
 
 int main(void)
 {

@@ -499,10 +499,11 @@ static const struct {
 };
 
 #define VARIANTS (2 * DISK_KINDS)
-#define CASES (sizeof(cases) / sizeof(cases[0]))
+#define CASES VHB_ARRAY_COUNT(cases)
 
 int main(void)
 {
+	static const char * const layouts[] = { "split", "packed" };
 	static struct CMUnitTest tests[VARIANTS * CASES];
 	static char names[VARIANTS * CASES][80];
 	static struct variant variants[VARIANTS];
@@ -519,8 +520,7 @@ int main(void)
 		for (size_t j = 0; j < CASES; j++, count++) {
 			snprintf(names[count], sizeof(names[count]),
 				 "%s: %s, %s", cases[j].name,
-				 variants[i].disk->name,
-				 i % 2 ? "packed" : "split");
+				 variants[i].disk->name, layouts[i % 2]);
 			tests[count] = (struct CMUnitTest){
 				names[count], cases[j].function, set_up,
 				tear_down, &variants[i]

@@ -91,7 +91,10 @@ second:
 /* struct hvm_start_info, version 1 */
 start_info:
 	.long 0x336ec578, 1, 0, 0
-	.quad 0, cmdline, 0, memory
+	.quad 0
+	.long cmdline, 0
+	.quad 0
+	.long memory, 0
 	.long 2, 0
 memory:
 	.quad 0, 0x9f000

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verify DEVICE PROGRESS - a load in a guest that knows what must be on its disk
+ * verify DEVICE - a load in a guest that knows what must be on its disk
  *
  * Several processes, each with a part of the disk for itself, write and read
  * around the page cache, until SIGTERM. Every block says what its last write
- * was; then all are read once more. PROGRESS is a file with the number of
- * requests so far. Status 0: nothing was wrong; what was is said.
+ * was; then all are read once more. Standard output has "verify: N requests"
+ * now and then, and "verify: good" or "verify: bad" at the end; in the latter
+ * case what was wrong as well.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +22,13 @@
 #include <sys/wait.h>
 
 #define PROCESSES 4
+#define TELL_US 500000
 #define BLOCK_BYTES 4096
-#define BLOCKS 256
-#define BLOCKS_PER_REQUEST 16
+#define BLOCKS 128
+#define BLOCKS_PER_REQUEST 8
 #define WORDS (BLOCK_BYTES / sizeof(uint64_t))
 
-static volatile sig_atomic_t must_end;
+static int must_end;
 
 /**
  * struct worker - one process
@@ -46,7 +49,12 @@ struct worker {
 static void on_term(int signal)
 {
 	(void)signal;
-	must_end = 1;
+	__atomic_store_n(&must_end, 1, __ATOMIC_RELAXED);
+}
+
+static int has_to_end(void)
+{
+	return __atomic_load_n(&must_end, __ATOMIC_RELAXED);
 }
 
 static uint32_t below(struct worker *worker, uint32_t limit)
@@ -128,7 +136,7 @@ static int work(struct worker *worker, uint32_t *request_count)
 	uint32_t first, count, dice;
 	int status = 0;
 
-	while (!must_end && !status) {
+	while (!has_to_end() && !status) {
 		count = 1 + below(worker, BLOCKS_PER_REQUEST);
 		first = below(worker, BLOCKS - count + 1);
 		dice = below(worker, 32);
@@ -163,27 +171,16 @@ static pid_t start(unsigned int number, const char *device, uint32_t *count)
 	_exit(work(&worker, count));
 }
 
-static void tell(const char *path, uint32_t count)
-{
-	char text[16];
-	int length = snprintf(text, sizeof(text), "%u\n", count);
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	if (fd < 0 || write(fd, text, length) != length)
-		perror(path);
-	close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_term };
 	int running = PROCESSES, status = 0, one;
+	uint32_t *count, told_count = 0;
+	bool has_told = false;
 	pid_t pids[PROCESSES];
-	uint32_t *count;
 	unsigned int i;
-	pid_t pid;
 
-	if (argc != 3)
+	if (argc != 2)
 		return 2;
 	sigaction(SIGTERM, &action, NULL);
 	count = mmap(NULL, BLOCK_BYTES, PROT_READ | PROT_WRITE,
@@ -193,18 +190,25 @@ int main(int argc, char **argv)
 	for (i = 0; i < PROCESSES; i++)
 		pids[i] = start(i, argv[1], count);
 	while (running) {
-		usleep(100000);
-		tell(argv[2], __atomic_load_n(count, __ATOMIC_RELAXED));
-		for (i = 0; must_end == 1 && i < PROCESSES; i++)
-			kill(pids[i], SIGTERM);
-		must_end = must_end ? 2 : 0;
-		while ((pid = waitpid(-1, &one, WNOHANG)) > 0) {
+		usleep(TELL_US);
+		if (__atomic_load_n(count, __ATOMIC_RELAXED) != told_count) {
+			told_count = __atomic_load_n(count, __ATOMIC_RELAXED);
+			printf("verify: %u requests\n", told_count);
+			fflush(stdout);
+		}
+		if (has_to_end() && !has_told) {
+			for (i = 0; i < PROCESSES; i++)
+				kill(pids[i], SIGTERM);
+			has_told = true;
+		}
+		while (waitpid(-1, &one, WNOHANG) > 0) {
 			running--;
 			status |= one;
 			/* One that found something wrong ends all. */
-			if (one && !must_end)
-				must_end = 1;
+			if (one)
+				on_term(0);
 		}
 	}
+	printf("verify: %s\n", status ? "bad" : "good");
 	return !!status;
 }

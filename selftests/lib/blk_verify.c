@@ -14,9 +14,10 @@
 
 #include <linux/virtio_blk.h>
 
+#include "lib/blk_pattern.h"
 #include "lib/random.h"
 
-#define SECTOR_BYTES 512u
+#define SECTOR_BYTES BLK_PATTERN_SECTOR_BYTES
 #define SECTORS_PER_BLOCK (BLK_VERIFY_BLOCK_BYTES / SECTOR_BYTES)
 #define WORDS_PER_SECTOR (SECTOR_BYTES / sizeof(uint64_t))
 #define BLOCKS_PER_REQUEST (BLK_GUEST_DATA_MAX_BYTES / BLK_VERIFY_BLOCK_BYTES)
@@ -100,31 +101,6 @@ static void wrong(struct blk_verify *verify, const char *format, ...)
 	__atomic_store_n(&verify->is_wrong, true, __ATOMIC_RELEASE);
 }
 
-/* Word 0 names block and version, word 1 the sector; the rest follows of them. */
-static uint64_t word_of(uint32_t block, uint32_t version, uint32_t sector,
-			uint32_t word)
-{
-	uint64_t seed = (uint64_t)block << 32 | version;
-
-	if (!word)
-		return seed;
-	seed = (seed ^ (uint64_t)sector << 20) * UINT64_C(0x9e3779b97f4a7c15);
-	return word == 1 ? sector : seed + word * UINT64_C(0xd1342543de82ef95);
-}
-
-static void fill_block(uint8_t *data, uint32_t block, uint32_t version)
-{
-	uint32_t sector, i;
-	uint64_t word;
-
-	for (sector = 0; sector < SECTORS_PER_BLOCK; sector++)
-		for (i = 0; i < WORDS_PER_SECTOR; i++) {
-			word = word_of(block, version, sector, i);
-			memcpy(data, &word, sizeof(word));
-			data += sizeof(word);
-		}
-}
-
 static bool compare_sector(struct blk_verify *verify, uint32_t block,
 			   uint32_t sector, const uint8_t *data)
 {
@@ -136,8 +112,9 @@ static bool compare_sector(struct blk_verify *verify, uint32_t block,
 	memcpy(&first, data, sizeof(first));
 	for (i = 0; i < WORDS_PER_SECTOR; i++) {
 		memcpy(&found, data + i * sizeof(found), sizeof(found));
-		wanted = is_zero ? 0 : word_of(block, expected->version, sector,
-					       i);
+		wanted = is_zero ? 0 : blk_pattern_word(block,
+							expected->version,
+							sector, i);
 		if (found == wanted)
 			continue;
 		wrong(verify,
@@ -259,8 +236,8 @@ static uint32_t put_data(struct blk_verify *verify,
 		for (i = 0; i < request->block_count; i++) {
 			const uint32_t block = request->first_block + i;
 
-			fill_block(slot->data + i * BLK_VERIFY_BLOCK_BYTES,
-				   block, verify->blocks[block].version + 1);
+			blk_pattern_fill(slot->data + i * BLK_VERIFY_BLOCK_BYTES,
+					 block, verify->blocks[block].version + 1);
 		}
 		return cut(verify, buffers, gpa, size_bytes, false);
 	case VIRTIO_BLK_T_IN:
@@ -396,19 +373,16 @@ static bool take_all(struct blk_verify *verify, unsigned int index)
 	bool was_there = false;
 	uint32_t length_bytes;
 	uint16_t id;
-	int ret;
+	int ret = 1;
 
-	while (!verify->is_wrong) {
+	while (!verify->is_wrong && ret) {
 		ret = vq_driver_take(driver, &id, &length_bytes);
-		if (!ret)
-			break;
-		was_there = true;
-		if (ret < 0)
-			wrong(verify,
-			      "queue %u: a request came back that was not in flight",
-			      index);
-		else
+		was_there |= ret;
+		if (ret > 0)
 			take(verify, index, id, length_bytes);
+		else if (ret)
+			wrong(verify, "queue %u: used, but not in flight",
+			      index);
 	}
 	return was_there;
 }
@@ -439,26 +413,19 @@ static void submit_all(struct blk_verify *verify, unsigned int index)
 static int64_t oldest_ms(const struct blk_verify *verify, unsigned int index)
 {
 	const int64_t now = now_ms();
+	const struct request *request = verify->requests[index];
 	int64_t oldest = -1;
 	unsigned int i;
 
-	for (i = 0; i < BLK_GUEST_SLOTS; i++) {
-		const struct request *request = &verify->requests[index][i];
-
+	for (i = 0; i < BLK_GUEST_SLOTS; i++, request++)
 		if (request->is_busy && now - request->since_ms > oldest)
 			oldest = now - request->since_ms;
-	}
 	return oldest;
 }
 
 static bool is_anything_in_flight(const struct blk_verify *verify)
 {
-	unsigned int i;
-
-	for (i = 0; i < BLK_GUEST_QUEUES; i++)
-		if (oldest_ms(verify, i) >= 0)
-			return true;
-	return false;
+	return oldest_ms(verify, 0) >= 0 || oldest_ms(verify, 1) >= 0;
 }
 
 /* What was used though no call came: then the call is only a moment late. */

@@ -36,6 +36,8 @@
  * @DISK_LOOP_4K: the same in blocks of 4 KiB
  * @DISK_NULL: null_blk, O_DIRECT: completes in interrupts
  * @DISK_EXT4: a file of ext4, O_DIRECT
+ * @DISK_KINDS: how many that is: the good ones
+ * @DISK_BAD: null_blk whose second half cannot be read or written
  */
 enum disk_kind {
 	DISK_TMPFS,
@@ -45,6 +47,7 @@ enum disk_kind {
 	DISK_NULL,
 	DISK_EXT4,
 	DISK_KINDS,
+	DISK_BAD = DISK_KINDS,
 };
 
 /**

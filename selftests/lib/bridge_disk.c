@@ -24,6 +24,7 @@
 
 #define CHUNK_BYTES (1u << 20)
 #define NULL_DISK "/dev/nullb0"
+#define BAD_DISK "/sys/kernel/config/nullb/vhb"
 #define MKFS "mkfs.ext4 -q -F -b 4096 /proc/%d/fd/%d >/dev/null 2>&1"
 
 static int run(const char *command)
@@ -92,6 +93,49 @@ static const char *open_null(struct disk *disk)
 	return disk->fd < 0 ? "no null_blk" : NULL;
 }
 
+static int write_setting(const char *name, const char *value)
+{
+	char path[96];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), BAD_DISK "/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, value, strlen(value)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static const char *open_bad(struct disk *disk)
+{
+	char path[32], number[16] = "";
+	FILE *file;
+
+	run("modprobe -q null_blk nr_devices=0");
+	mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
+	if (mkdir(BAD_DISK, 0700) || write_setting("memory_backed", "1") ||
+	    write_setting("size", "8") || write_setting("power", "1"))
+		return "no null_blk with bad blocks";
+	file = fopen(BAD_DISK "/index", "re");
+	if (!file || !fgets(number, sizeof(number), file))
+		abort();
+	fclose(file);
+	snprintf(path, sizeof(path), "/dev/nullb%d", atoi(number));
+	disk->fd = open(path, O_RDWR | O_CLOEXEC | O_DIRECT);
+	return disk->fd < 0 ? "no node of null_blk" : NULL;
+}
+
+/* From now on */
+static bool spoil_disk(void)
+{
+	char range[64];
+
+	snprintf(range, sizeof(range), "+%u-%u", DISK_SECTORS / 2,
+		 DISK_SECTORS - 1);
+	return !write_setting("badblocks", range);
+}
+
 /* A file of a new file system on a loop device; both go with the last user. */
 static const char *open_ext4(struct disk *disk, int flags)
 {
@@ -138,6 +182,8 @@ static const char *open_kind(struct disk *disk)
 		return open_loop(disk, 4096);
 	case DISK_NULL:
 		return open_null(disk);
+	case DISK_BAD:
+		return open_bad(disk);
 	default:
 		return open_ext4(disk, O_DIRECT);
 	}
@@ -190,7 +236,8 @@ void disk_open(struct disk *disk, enum disk_kind kind)
 {
 	static const char *const names[] = { "tmpfs",	"ext4 cached",
 					     "loop",	"loop 4K",
-					     "null_blk", "ext4 direct" };
+					     "null_blk", "ext4 direct",
+					     "bad blocks" };
 
 	*disk = (struct disk){
 		.kind = kind,
@@ -209,6 +256,8 @@ void disk_open(struct disk *disk, enum disk_kind kind)
 	disk->sectors = count_sectors(disk->fd);
 	if (!fill_disk(disk))
 		disk->why_not = "cannot be written";
+	else if (kind == DISK_BAD && !spoil_disk())
+		disk->why_not = "no bad blocks";
 }
 
 void disk_close(struct disk *disk)
@@ -217,7 +266,11 @@ void disk_close(struct disk *disk)
 		close(disk->fd);
 	if (disk->file_fd >= 0)
 		close(disk->file_fd);
-	if (disk->kind == DISK_NULL)
+	if (disk->kind == DISK_BAD) {
+		write_setting("power", "0");
+		rmdir(BAD_DISK);
+	}
+	if (disk->kind == DISK_NULL || disk->kind == DISK_BAD)
 		run("modprobe -q -r null_blk");
 	free(disk->shadow);
 	disk->shadow = NULL;

@@ -81,18 +81,23 @@ int module_load(void)
 	return load_with("loopback=1");
 }
 
+int module_try_unload(void)
+{
+	return syscall(SYS_delete_module, MODULE_NAME, O_NONBLOCK) ? -errno : 0;
+}
+
 int module_unload(void)
 {
 	unsigned int i;
+	int ret;
 
 	for (i = 0; i < WAIT_STEPS; i++) {
-		if (!syscall(SYS_delete_module, MODULE_NAME, O_NONBLOCK))
-			return 0;
-		if (errno != EAGAIN && errno != EBUSY)
+		ret = module_try_unload();
+		if (ret != -EAGAIN && ret != -EBUSY)
 			break;
 		usleep(WAIT_STEP_US);
 	}
-	return -errno;
+	return ret;
 }
 
 void module_need(void)

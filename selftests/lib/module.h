@@ -32,6 +32,9 @@ int module_load(void);
  */
 int module_unload(void);
 
+/** module_try_unload() - the same, now or not at all; -EAGAIN while it is used */
+int module_try_unload(void);
+
 /** module_is_loaded() - is it? */
 int module_is_loaded(void);
 

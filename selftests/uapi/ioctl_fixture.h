@@ -62,7 +62,7 @@ static inline int tear_down(void **state)
 	assert_int_equal(bridge_call(&bridge, request, argument), wanted)
 
 static inline int call_state(unsigned long request, unsigned int index,
-		      unsigned int num)
+			     unsigned int num)
 {
 	const struct vhost_vring_state state = { index, num };
 

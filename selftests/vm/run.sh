@@ -8,7 +8,7 @@
 #                       (or vmlinux, bzImage) and, when it has modules, lib/modules/RELEASE. Such a kernel should be
 #                       built without CONFIG_JUMP_LABEL, or QEMU's emulation may kill it (guest/poke_twice)
 #   --smp N             virtual CPUs (2)
-#   --mem MIB           memory (6144); from 2048 on, 300 huge pages of 2 MiB are reserved
+#   --mem MIB           memory (6144, debug: 3072); from 2048 on, 300 huge pages of 2 MiB are reserved
 #   --icount            one CPU, and a clock that counts instructions (1 ns each): same run, same figures
 #   --timeout SECONDS   end the VM after so much real time (600, debug: 1800; 0: never); a shell has no limit
 #   --results DIR       the guest's /results: console.txt and dmesg.txt are left there, and what COMMAND writes.
@@ -31,9 +31,9 @@
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-kernel=6.12 smp=2 mem=6144 icount=0 timeout='' results='' shell=0
+kernel=6.12 smp=2 mem='' icount=0 timeout='' results='' shell=0
 append=() allow=() argv=() qemu=()
-kernel_image='' kernel_modules='' share_modules=0
+kernel_image='' kernel_modules='' share_modules=0 machine=pc
 root='' helpers='' work='' keep_results=1 accel=''
 
 usage_error() {
@@ -63,10 +63,11 @@ parse_options() {
 		esac
 		shift 2
 	done
-	if [ -z "$timeout" ]; then
-		timeout=600
-		[ "$kernel" != debug ] || timeout=1800
+	# KASAN and kmemleak take the longer, to boot and to look for leaks, the more memory there is.
+	if [ "$kernel" = debug ]; then
+		: "${timeout:=1800}" "${mem:=3072}"
 	fi
+	: "${timeout:=600}" "${mem:=6144}"
 	[[ $smp =~ ^[1-9][0-9]*$ && $mem =~ ^[1-9][0-9]*$ && $timeout =~ ^[0-9]+$ ]] ||
 		usage_error "--smp, --mem and --timeout take numbers"
 	if [ ${#argv[@]} -eq 0 ]; then
@@ -85,6 +86,8 @@ find_kernel() {
 		dir=$("$vm_dir/debug-kernel.sh") || exit 125
 		hold "$dir"
 		kernel_image=$dir/vmlinux
+		# The pc's interrupt routing is a program, which takes this kernel half a minute for each device.
+		machine=q35
 		kernel_modules=$(compgen -G "$dir/lib/modules/*")
 		share_modules=1
 		;;
@@ -170,7 +173,7 @@ kernel_arguments() {
 
 compose_qemu() {
 	qemu=("${QEMU:-qemu-system-x86_64}" -name vhb-vm -nodefaults -no-user-config -no-reboot -display none
-		-machine "${VHB_MACHINE:-pc}" -cpu max -smp "$smp" -m "$mem"
+		-machine "$machine" -cpu max -smp "$smp" -m "$mem"
 		-kernel "$kernel_image" -initrd "$work/initramfs" -append "$(kernel_arguments)"
 		-device virtio-rng-pci -device virtio-serial-pci
 		-serial "file:${results//,/,,}/console.txt")

@@ -119,7 +119,7 @@ static void write_cell(const struct vhb_vring_info *vring, enum column column,
 	*cell = '\0';
 }
 
-static bool was_used(const struct vhb_vring_info *vring)
+bool vhb_status_was_used(const struct vhb_vring_info *vring)
 {
 	return vring->num || vring->status.drain_count ||
 	       vring->status.state != VHOST_BRIDGE_VRING_STOPPED;
@@ -132,7 +132,7 @@ static int width_of(const struct vhb_device_info *device, enum column column)
 	unsigned int i;
 
 	for (i = 0; i < device->vring_count; i++) {
-		if (!was_used(&device->vrings[i]))
+		if (!vhb_status_was_used(&device->vrings[i]))
 			continue;
 		write_cell(&device->vrings[i], column, cell);
 		if (strlen(cell) > width)
@@ -161,7 +161,7 @@ static void print_vrings(const struct vhb_device_info *device, FILE *out)
 	}
 	putc('\n', out);
 	for (i = 0; i < device->vring_count; i++) {
-		if (!was_used(&device->vrings[i]))
+		if (!vhb_status_was_used(&device->vrings[i]))
 			continue;
 		for (column = 0; column < COLUMNS; column++) {
 			write_cell(&device->vrings[i], column, cell);
@@ -176,7 +176,7 @@ static unsigned int count_used(const struct vhb_device_info *device)
 	unsigned int i, count = 0;
 
 	for (i = 0; i < device->vring_count; i++)
-		count += was_used(&device->vrings[i]);
+		count += vhb_status_was_used(&device->vrings[i]);
 	return count;
 }
 

@@ -2,6 +2,7 @@
 #ifndef VHB_CONTROL_STATUS_H
 #define VHB_CONTROL_STATUS_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -11,19 +12,24 @@
  * DOC: how devices and events are shown
  *
  * As text for people, and as JSON for programs: its names and meanings stay.
+ * Vrings that were never used are left out: a device has room for many.
  */
+
+/**
+ * vhb_status_was_used() - is there anything to tell of a vring?
+ * @vring: the vring
+ */
+bool vhb_status_was_used(const struct vhb_vring_info *vring);
 
 /**
  * vhb_status_print() - all devices, a table of vrings for each
  * @list: the devices
  * @out: where to
- *
- * Vrings that were never used are left out.
  */
 void vhb_status_print(const struct vhb_device_list *list, FILE *out);
 
 /**
- * vhb_status_print_json() - all devices and vrings, one JSON object in a line
+ * vhb_status_print_json() - all devices with their vrings, one JSON object in a line
  * @list: the devices
  * @out: where to
  */

@@ -47,7 +47,8 @@ static void put_device(struct vhb_json *json,
 	vhb_json_number(json, "vring_count_max", device->vring_count_max);
 	vhb_json_open(json, "vrings", '[');
 	for (i = 0; i < device->vring_count; i++)
-		put_vring(json, &device->vrings[i]);
+		if (vhb_status_was_used(&device->vrings[i]))
+			put_vring(json, &device->vrings[i]);
 	vhb_json_close(json, ']');
 	vhb_json_close(json, '}');
 }

@@ -43,7 +43,24 @@ static int on_done(const struct nlmsghdr *header, void *argument)
 	return MNL_CB_ERROR;
 }
 
+static int on_error(const struct nlmsghdr *header, void *argument)
+{
+	const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
+
+	(void)argument;
+	if (mnl_nlmsg_get_payload_len(header) < sizeof(*error)) {
+		errno = EBADMSG;
+		return MNL_CB_ERROR;
+	}
+	if (!error->error)
+		return MNL_CB_STOP;
+	errno = -error->error;
+	return MNL_CB_ERROR;
+}
+
+/* All or nothing: libmnl does not look at its own for what is missing here. */
 static mnl_cb_t on_control[] = {
+	[NLMSG_ERROR] = on_error,
 	[NLMSG_DONE] = on_done,
 };
 

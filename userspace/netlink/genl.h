@@ -86,8 +86,9 @@ int vhb_genl_join(struct vhb_genl *genl, const char *group_name);
  * @on_message: called with each
  * @argument: handed to it
  *
- * Return: 0 after one or more messages; -ENOBUFS when some were lost, which is
- * no reason to stop; -ENOENT when the family went away; another -errno.
+ * Return: 0 after messages, if not all were for us also without having called
+ * @on_message; -ENOBUFS when some were lost, which is no reason to stop; -ENOENT
+ * when the family went away; another -errno.
  */
 int vhb_genl_listen(struct vhb_genl *genl, mnl_cb_t on_message, void *argument);
 
