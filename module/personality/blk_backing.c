@@ -7,6 +7,7 @@
 #include <linux/log2.h>
 #include <linux/stat.h>
 #include <linux/string.h>
+#include <linux/virtio_byteorder.h>
 
 #include "personality/blk.h"
 
@@ -126,22 +127,38 @@ void vhb_blk_drop_backing(struct vhb_blk *blk)
 	blk->can_erase = false;
 }
 
+/* Fields are little-endian; a legacy driver on a big-endian host is not served. */
+static __virtio16 virtio16(u16 value)
+{
+	return __cpu_to_virtio16(true, value);
+}
+
+static __virtio32 virtio32(u32 value)
+{
+	return __cpu_to_virtio32(true, value);
+}
+
+static __virtio64 virtio64(u64 value)
+{
+	return __cpu_to_virtio64(true, value);
+}
+
 static void put_topology(struct virtio_blk_config *config,
 			 const struct vhb_blk *blk)
 {
 	const u32 block_bytes = blk->block_bytes;
 	struct block_device *bdev = blk->bdev;
 
-	config->blk_size = cpu_to_le32(block_bytes);
+	config->blk_size = virtio32(block_bytes);
 	if (!bdev)
 		return;
 	config->physical_block_exp =
 		ilog2(bdev_physical_block_size(bdev) / block_bytes);
 	config->alignment_offset =
 		max(bdev_alignment_offset(bdev), 0) / block_bytes;
-	config->min_io_size = cpu_to_le16(min_t(u32, U16_MAX,
-						bdev_io_min(bdev) / block_bytes));
-	config->opt_io_size = cpu_to_le32(bdev_io_opt(bdev) / block_bytes);
+	config->min_io_size = virtio16(min_t(u32, U16_MAX,
+					     bdev_io_min(bdev) / block_bytes));
+	config->opt_io_size = virtio32(bdev_io_opt(bdev) / block_bytes);
 }
 
 static void put_limits(struct virtio_blk_config *config,
@@ -156,20 +173,20 @@ static void put_limits(struct virtio_blk_config *config,
 			align_sectors = max(align_sectors,
 					    bdev_discard_granularity(blk->bdev) >>
 						    SECTOR_SHIFT);
-		config->max_discard_sectors = cpu_to_le32(max_sectors);
-		config->max_discard_seg = cpu_to_le32(VHB_BLK_RANGES_MAX);
-		config->discard_sector_alignment = cpu_to_le32(align_sectors);
+		config->max_discard_sectors = virtio32(max_sectors);
+		config->max_discard_seg = virtio32(VHB_BLK_RANGES_MAX);
+		config->discard_sector_alignment = virtio32(align_sectors);
 	}
 	if (!blk->is_read_only) {
-		config->max_write_zeroes_sectors = cpu_to_le32(max_sectors);
-		config->max_write_zeroes_seg = cpu_to_le32(VHB_BLK_RANGES_MAX);
+		config->max_write_zeroes_sectors = virtio32(max_sectors);
+		config->max_write_zeroes_seg = virtio32(VHB_BLK_RANGES_MAX);
 		config->write_zeroes_may_unmap = blk->can_discard;
 	}
 	if (blk->can_erase) {
-		config->max_secure_erase_sectors = cpu_to_le32(max_sectors);
-		config->max_secure_erase_seg = cpu_to_le32(VHB_BLK_RANGES_MAX);
+		config->max_secure_erase_sectors = virtio32(max_sectors);
+		config->max_secure_erase_seg = virtio32(VHB_BLK_RANGES_MAX);
 		config->secure_erase_sector_alignment =
-			cpu_to_le32(align_sectors);
+			virtio32(align_sectors);
 	}
 }
 
@@ -181,10 +198,10 @@ void vhb_blk_get_config(struct vhb_device *device, u8 *space)
 	static_assert(sizeof(config) <= VHB_CONFIG_BYTES);
 	if (!blk->file)
 		return;
-	config.capacity = cpu_to_le64(vhb_blk_sectors(blk));
-	config.seg_max = cpu_to_le32(VHB_BLK_SEGMENTS_MAX);
+	config.capacity = virtio64(vhb_blk_sectors(blk));
+	config.seg_max = virtio32(VHB_BLK_SEGMENTS_MAX);
 	config.wce = blk->is_writeback;
-	config.num_queues = cpu_to_le16(blk->vring_count);
+	config.num_queues = virtio16(blk->vring_count);
 	put_topology(&config, blk);
 	put_limits(&config, blk);
 	memcpy(space, &config, sizeof(config));

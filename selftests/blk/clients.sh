@@ -169,11 +169,11 @@ keeps_an_image() {
 	serve
 	timeout 60 qemu-img info --image-opts "$client" | grep -q "virtual size: $size_mib MiB ($size_bytes bytes)"
 	io "$client" "write -P 0x99 0 ${size_mib}M"
-	fails timeout 60 qemu-img compare -T none --image-opts "driver=file,filename=$reference" "$client" >/dev/null
-	timeout 60 qemu-img convert -n -t none -T none --image-opts --target-image-opts \
+	fails timeout 60 qemu-img compare --image-opts "driver=file,filename=$reference" "$client" >/dev/null
+	timeout 60 qemu-img convert -n -t writeback --image-opts --target-image-opts \
 		"driver=file,filename=$reference" "$client"
-	timeout 60 qemu-img compare -T none --image-opts "driver=file,filename=$reference" "$client"
-	timeout 60 qemu-img convert -T none -O raw --image-opts "$client" "$out"
+	timeout 60 qemu-img compare --image-opts "driver=file,filename=$reference" "$client"
+	timeout 60 qemu-img convert -O raw --image-opts "$client" "$out"
 	cmp "$reference" "$out"
 	[ ! -b "$disk" ] || blockdev --flushbufs "$disk"
 	cmp "$reference" "$disk"
@@ -256,7 +256,7 @@ read_only_disk_is_not_written() {
 	cp "$disk" "$work/before"
 	serve --read-only
 	io "$client,read-only=on" "read 0 4M"
-	timeout 60 qemu-img compare -T none --image-opts "driver=file,filename=$work/before" "$client,read-only=on"
+	timeout 60 qemu-img compare --image-opts "driver=file,filename=$work/before" "$client,read-only=on"
 	fails io "$client" "write -P 0x11 0 4k" >/dev/null
 	fails io "$client" "write -z 0 4k" >/dev/null
 	fails io "$client" "discard 0 1M" >/dev/null
