@@ -24,8 +24,7 @@
 
 #define CHUNK_BYTES (1u << 20)
 #define NULL_DISK "/dev/nullb0"
-#define BAD_DISK "/sys/kernel/config/nullb/nullbad"
-#define BAD_NODE "/dev/nullbad"
+#define BAD_DISK "/sys/kernel/config/nullb/vhb"
 #define MKFS "mkfs.ext4 -q -F -b 4096 /proc/%d/fd/%d >/dev/null 2>&1"
 
 static int run(const char *command)
@@ -110,13 +109,20 @@ static int write_setting(const char *name, const char *value)
 
 static const char *open_bad(struct disk *disk)
 {
+	char path[32], number[16] = "";
+	FILE *file;
+
 	run("modprobe -q null_blk nr_devices=0");
 	mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
 	if (mkdir(BAD_DISK, 0700) || write_setting("memory_backed", "1") ||
 	    write_setting("size", "8") || write_setting("power", "1"))
 		return "no null_blk with bad blocks";
-	/* Named after its folder */
-	disk->fd = open(BAD_NODE, O_RDWR | O_CLOEXEC | O_DIRECT);
+	file = fopen(BAD_DISK "/index", "re");
+	if (!file || !fgets(number, sizeof(number), file))
+		abort();
+	fclose(file);
+	snprintf(path, sizeof(path), "/dev/nullb%d", atoi(number));
+	disk->fd = open(path, O_RDWR | O_CLOEXEC | O_DIRECT);
 	return disk->fd < 0 ? "no node of null_blk" : NULL;
 }
 
