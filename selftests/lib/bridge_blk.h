@@ -37,7 +37,7 @@
  * @DISK_NULL: null_blk, O_DIRECT: completes in interrupts
  * @DISK_EXT4: a file of ext4, O_DIRECT
  * @DISK_KINDS: how many that is: the good ones
- * @DISK_BAD: null_blk whose second half cannot be read or written
+ * @DISK_BAD: O_DIRECT; its second half cannot be read or written
  */
 enum disk_kind {
 	DISK_TMPFS,

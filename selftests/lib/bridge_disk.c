@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <linux/fs.h>
 #include <linux/loop.h>
@@ -24,7 +25,7 @@
 
 #define CHUNK_BYTES (1u << 20)
 #define NULL_DISK "/dev/nullb0"
-#define BAD_DISK "/sys/kernel/config/nullb/vhb"
+#define BAD_DISK "vhb-test-bad"
 #define MKFS "mkfs.ext4 -q -F -b 4096 /proc/%d/fd/%d >/dev/null 2>&1"
 
 static int run(const char *command)
@@ -93,47 +94,26 @@ static const char *open_null(struct disk *disk)
 	return disk->fd < 0 ? "no null_blk" : NULL;
 }
 
-static int write_setting(const char *name, const char *value)
+/* Puts a device over the loop device that has the first half of it alone. */
+static bool spoil_disk(struct disk *disk)
 {
-	char path[96];
-	int fd, ret;
+	char command[256];
+	struct stat stat;
 
-	snprintf(path, sizeof(path), BAD_DISK "/%s", name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, value, strlen(value)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static const char *open_bad(struct disk *disk)
-{
-	char path[32], number[16] = "";
-	FILE *file;
-
-	run("modprobe -q null_blk nr_devices=0");
-	mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
-	if (mkdir(BAD_DISK, 0700) || write_setting("memory_backed", "1") ||
-	    write_setting("size", "8") || write_setting("power", "1"))
-		return "no null_blk with bad blocks";
-	file = fopen(BAD_DISK "/index", "re");
-	if (!file || !fgets(number, sizeof(number), file))
-		abort();
-	fclose(file);
-	snprintf(path, sizeof(path), "/dev/nullb%d", atoi(number));
-	disk->fd = open(path, O_RDWR | O_CLOEXEC | O_DIRECT);
-	return disk->fd < 0 ? "no node of null_blk" : NULL;
-}
-
-/* From now on */
-static bool spoil_disk(void)
-{
-	char range[64];
-
-	snprintf(range, sizeof(range), "+%u-%u", DISK_SECTORS / 2,
-		 DISK_SECTORS - 1);
-	return !write_setting("badblocks", range);
+	if (fstat(disk->fd, &stat))
+		return false;
+	snprintf(command, sizeof(command),
+		 "printf '0 %u linear %u:%u 0\\n%u %u error\\n' | dmsetup create " BAD_DISK " 2>/dev/null",
+		 DISK_SECTORS / 2, major(stat.st_rdev), minor(stat.st_rdev),
+		 DISK_SECTORS / 2, DISK_SECTORS / 2);
+	run("modprobe -q dm-mod");
+	setenv("DM_DISABLE_UDEV", "1", 1);
+	if (run(command))
+		return false;
+	close(disk->fd);
+	disk->fd = open("/dev/mapper/" BAD_DISK,
+			O_RDWR | O_CLOEXEC | O_DIRECT);
+	return disk->fd >= 0;
 }
 
 /* A file of a new file system on a loop device; both go with the last user. */
@@ -177,13 +157,12 @@ static const char *open_kind(struct disk *disk)
 	case DISK_FILE:
 		return open_ext4(disk, 0);
 	case DISK_LOOP:
+	case DISK_BAD:
 		return open_loop(disk, 512);
 	case DISK_LOOP_4K:
 		return open_loop(disk, 4096);
 	case DISK_NULL:
 		return open_null(disk);
-	case DISK_BAD:
-		return open_bad(disk);
 	default:
 		return open_ext4(disk, O_DIRECT);
 	}
@@ -256,8 +235,8 @@ void disk_open(struct disk *disk, enum disk_kind kind)
 	disk->sectors = count_sectors(disk->fd);
 	if (!fill_disk(disk))
 		disk->why_not = "cannot be written";
-	else if (kind == DISK_BAD && !spoil_disk())
-		disk->why_not = "no bad blocks";
+	else if (kind == DISK_BAD && !spoil_disk(disk))
+		disk->why_not = "no device mapper";
 }
 
 void disk_close(struct disk *disk)
@@ -266,11 +245,9 @@ void disk_close(struct disk *disk)
 		close(disk->fd);
 	if (disk->file_fd >= 0)
 		close(disk->file_fd);
-	if (disk->kind == DISK_BAD) {
-		write_setting("power", "0");
-		rmdir(BAD_DISK);
-	}
-	if (disk->kind == DISK_NULL || disk->kind == DISK_BAD)
+	if (disk->kind == DISK_BAD)
+		run("dmsetup remove " BAD_DISK);
+	if (disk->kind == DISK_NULL)
 		run("modprobe -q -r null_blk");
 	free(disk->shadow);
 	disk->shadow = NULL;
