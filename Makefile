@@ -41,6 +41,13 @@ install: all ## broker, link vhost-bridge-net, man page, JSON descriptor (PREFIX
 	+@$(MAKE) --no-print-directory -C userspace $(pass) \
 		PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
 
+dkms_source := $(DESTDIR)/usr/src/vhost-bridge-$(shell sed -n 's/^.define VHOST_BRIDGE_VERSION\s*"\(.*\)"/\1/p' include/uapi/linux/vhost_bridge.h)
+.PHONY: install-dkms
+install-dkms: ## the module's sources for dkms, in DESTDIR/usr/src; then: dkms install vhost-bridge/VERSION
+	rm -rf $(dkms_source)
+	install -d $(dkms_source)
+	cp -r Kbuild Makefile dkms.conf include module $(dkms_source)
+
 .PHONY: clean
 clean: ## remove everything built (O=DIR)
 	rm -rf $(out)
