@@ -84,8 +84,7 @@ survive_kills() {
 		serve_guest "$name" "$@"
 		load_goes_on "$name" $(($(progress "$name") + 20))
 	done
-	# The first one is the parent.
-	guest_exec "$name" "kill -TERM \$(pidof verify | tr ' ' '\n' | sort -n | head -n 1)"
+	guest_exec "$name" "killall -TERM verify"
 	poll_until 60 has_verdict "$name"
 	load_says "$name" | tail -n 5
 	load_says "$name" | grep -qx good

@@ -23,6 +23,7 @@
 
 #define PROCESSES 4
 #define TELL_US 500000
+#define PAUSE_US_MAX 20000
 #define BLOCK_BYTES 4096
 #define BLOCKS 128
 #define BLOCKS_PER_REQUEST 8
@@ -148,6 +149,7 @@ static int work(struct worker *worker, uint32_t *request_count)
 		else
 			status = read_blocks(worker, first, count);
 		__atomic_add_fetch(request_count, 1, __ATOMIC_RELAXED);
+		usleep(below(worker, PAUSE_US_MAX));
 	}
 	for (first = 0; !status && first < BLOCKS; first += BLOCKS_PER_REQUEST)
 		status = read_blocks(worker, first, BLOCKS_PER_REQUEST);
@@ -183,6 +185,9 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	sigaction(SIGTERM, &action, NULL);
+	/* The guest's one CPU is emulated, and has other things to do. */
+	if (nice(19) < 0)
+		perror("nice");
 	count = mmap(NULL, BLOCK_BYTES, PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (count == MAP_FAILED)
