@@ -68,8 +68,9 @@ build_all() {
 # (hostile_test meets them by chance). The line of dashes stands before every warning; the one after it counts.
 known_warning='-\[ cut here \]-|WARNING: CPU: .* at lib/iov_iter\.c:[0-9]+ copy_page_from_iter\+'
 
-# What the debug kernel is for is the code in the kernel; the rest would only be slow on it.
-debug_options=("FOLDERS=module uapi blk" kselftest_override_timeout=1800)
+# What the debug kernel is for is the code in the kernel; the rest would only be slow on it. Two hundred times the module
+# goes while its device has an owner that was killed under traffic.
+debug_options=("FOLDERS=module uapi blk debug" kselftest_override_timeout=1800 VHB_OWNER_ROUNDS=100)
 
 run_kernel() {
 	local kernel=$1 status=0 start=$SECONDS options=()

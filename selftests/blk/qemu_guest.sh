@@ -35,7 +35,9 @@ make_root() {
 	mkdir "$tree"
 	cpio --quiet -idD "$tree" <"$VHB_GUESTS/initramfs"
 	truncate -s 2M "$tree/data"
-	truncate -s 48M "$root_image"
+	cp -L --parents /usr/bin/fio "$tree"
+	ldd /usr/bin/fio | grep -oE '/[^ ]+' | xargs cp -L --parents -t "$tree"
+	truncate -s 128M "$root_image"
 	mkfs.ext4 -q -d "$tree" "$root_image"
 	gcc -m32 -c -o "$work/boot.o" "-DENTRY=$(pvh_entry)" "-DMEMORY_MIB=$qemu_mem" \
 		"-DCMDLINE=\"$(qemu_cmdline) root=/dev/vda rw init=/init\"" ../guests/boot.S
@@ -92,6 +94,43 @@ survive_kills() {
 	fails grep -aiE 'I/O error|blk_update|hung|EXT4-fs (error|warning)' "$VHB_RUN/$name/log"
 }
 
+# written NAME: requests to write that the guest's disk has completed
+written() {
+	guest_exec "$1" "awk '{ print \$5 }' /sys/block/vda/stat"
+}
+
+has_written() {
+	[ "$(written "$1")" -ge "$2" ]
+}
+
+has_fio_ended() {
+	tr -d '\r' <"$VHB_RUN/$1/log" | grep -q '^fio: status'
+}
+
+# fio_survives_kills NAME FILE OPTION...: the same with fio, which reads back what it has written, all the time
+fio_survives_kills() {
+	local name=$1 round
+	shift
+
+	guest_exec "$name" "(fio --name=load --filename=/data --size=2M --direct=1 --ioengine=libaio --iodepth=4 --bs=4k" \
+		"--rw=randwrite --verify=crc32c --verify_fatal=1 --verify_backlog=64 --time_based" \
+		"--runtime=$((20 + 6 * rounds)) --thread; status=\$?; echo; echo fio: status \$status) >/dev/ttyS0 2>&1 &"
+	poll_until 120 has_written "$name" $(($(written "$name") + 40))
+	for ((round = 0; round < rounds; round++)); do
+		has_fio_ended "$name" && break
+		sleep "0.$((RANDOM % 10))"
+		end "broker-$name" KILL 1 || true
+		serve_guest "$name" "$@"
+		poll_until 60 has_written "$name" $(($(written "$name") + 20))
+	done
+	printf 'fio: %d brokers were killed\n' "$round"
+	poll_until $((120 + 20 * rounds)) has_fio_ended "$name"
+	tr -d '\r' <"$VHB_RUN/$name/log" | grep -E '^fio|err=|write:|verify' | tail -n 20
+	tr -d '\r' <"$VHB_RUN/$name/log" | grep -qx 'fio: status 0'
+	[ "$round" -ge "$rounds" ]
+	fails grep -aiE 'I/O error|blk_update|hung|EXT4-fs (error|warning)' "$VHB_RUN/$name/log"
+}
+
 # has_features NAME BIT...: the guest uses these
 has_features() {
 	local name=$1 features bit
@@ -115,6 +154,7 @@ guest_boots_from_it_and_survives_kill_9() {
 	fails has_features root 34 >/dev/null
 	guest_exec root "grep -q '^/dev/root / ext4 rw' /proc/mounts"
 	survive_kills root /data "$root_image" --num-queues=2
+	fio_survives_kills root "$root_image" --num-queues=2
 	guest_exec root "dd if=/dev/urandom of=/file bs=64k count=16 2>/dev/null && sha256sum /file >/sum && sync &&" \
 		"mount -o remount,ro /"
 	guest_stop root
@@ -155,7 +195,7 @@ leave() {
 
 [ "$(id -u)" -eq 0 ] || skip_all "needs root"
 need_program "$broker" "make"
-for program in qemu-system-x86_64 mkfs.ext4 fsck.ext4 gcc ld readelf cpio; do
+for program in qemu-system-x86_64 mkfs.ext4 fsck.ext4 gcc ld readelf cpio fio; do
 	command -v "$program" >/dev/null || skip_all "$program is missing"
 done
 [ -s "$VHB_GUESTS/vmlinux" ] || skip_all "no $VHB_GUESTS/vmlinux (selftests/guests/build.sh --into build/guests)"

@@ -20,16 +20,27 @@
 #include "lib/bridge_device.h"
 #include "lib/bridge_echo.h"
 #include "lib/module.h"
+#include "lib/random.h"
 #include "lib/resources.h"
 
 #define RING_ENTRIES 64
 #define TABLE_DESCS 8
 #define KILL_QUEUES 4
 #define KILL_ROUNDS 10
+#define SETUP_ROUNDS 50
+#define SETUP_US_MAX 20000
 
 static struct bridge bridge;
 static struct resources resources_before;
 static unsigned int threads_before;
+
+/* A long run asks for more. */
+static unsigned int rounds(unsigned int few)
+{
+	const char *wanted = getenv("VHB_OWNER_ROUNDS");
+
+	return wanted ? strtoul(wanted, NULL, 10) : few;
+}
 
 static int set_up(void **state)
 {
@@ -134,6 +145,7 @@ static void test_owner_killed(void **state)
 {
 	const bool *is_packed = *state;
 	static struct echo echoes[KILL_QUEUES];
+	const unsigned int round_count = rounds(KILL_ROUNDS);
 	unsigned int i, round;
 	pid_t pid;
 
@@ -142,7 +154,7 @@ static void test_owner_killed(void **state)
 		bridge_make_queue(&bridge, i, RING_ENTRIES, TABLE_DESCS);
 		echo_init(&echoes[i], &bridge, i, i);
 	}
-	for (round = 0; round < KILL_ROUNDS; round++) {
+	for (round = 0; round < round_count; round++) {
 		/* What the last one left comes back first. */
 		pid = start_owner();
 		for (i = 0; i < 5 * KILL_QUEUES; i++)
@@ -159,6 +171,49 @@ static void test_owner_killed(void **state)
 			assert_saved(&bridge.queues[i]);
 		assert_int_equal(module_unload(), 0);
 		assert_int_equal(module_load(), 0);
+	}
+}
+
+/* Sets devices up and takes them down, without an end. */
+static void be_restless_owner(void)
+{
+	unsigned int i;
+
+	setenv("CMOCKA_TEST_ABORT", "1", 1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		bridge_open_device(&bridge, "loop");
+		bridge_set_up(&bridge, bridge.features);
+		for (i = 0; i < KILL_QUEUES; i++) {
+			program_from_saved(i);
+			assert_int_equal(bridge_start(&bridge, i), 0);
+		}
+		assert_int_equal(bridge_stop(&bridge, 0), 0);
+		assert_int_equal(bridge_call(&bridge, VHOST_RESET_OWNER, NULL),
+				 0);
+		close(bridge.fd);
+	}
+}
+
+static void test_owner_killed_anywhere(void **state)
+{
+	const unsigned int round_count = rounds(SETUP_ROUNDS);
+	struct test_random random = test_random_of(test_random_seed());
+	unsigned int i, round;
+	pid_t pid;
+
+	make_guest(*(const bool *)*state);
+	for (i = 0; i < KILL_QUEUES; i++)
+		bridge_make_queue(&bridge, i, RING_ENTRIES, TABLE_DESCS);
+	for (round = 0; round < round_count; round++) {
+		pid = fork();
+		assert_true(pid >= 0);
+		if (!pid)
+			be_restless_owner();
+		usleep(test_random_below(&random, SETUP_US_MAX));
+		kill_owner(pid);
+		assert_int_equal(module_thread_count(), threads_before);
+		assert_int_equal(module_users(), 0);
 	}
 }
 
@@ -203,6 +258,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_owner_killed, &layouts[0]),
 		TEST(test_owner_killed, &layouts[1]),
+		TEST(test_owner_killed_anywhere, &layouts[0]),
+		TEST(test_owner_killed_anywhere, &layouts[1]),
 		TEST(test_owner_dies_device_stays, &layouts[0]),
 		TEST(test_owner_dies_device_stays, &layouts[1]),
 	};
