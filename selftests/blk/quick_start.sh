@@ -27,7 +27,7 @@ a_front_end_reads_the_disk() {
 	local command
 
 	make_image
-	printf 'the first sector' | dd of="$image" conv=notrunc status=none
+	head -c 512 /dev/zero | tr '\0' Z | dd of="$image" conv=notrunc status=none
 	attach_loop
 	mkdir -p /run/vhost-bridge /dev/vg0
 	ln -s "$loop" /dev/vg0/guest
@@ -38,7 +38,9 @@ a_front_end_reads_the_disk() {
 	eval "$command" | tee "$work/info"
 	grep -q "virtual size: 16 MiB" "$work/info"
 	qemu-io -r --image-opts "driver=virtio-blk-vhost-user,path=/run/vhost-bridge/blk0.sock,cache.direct=on" \
-		-c "read -v 0 512" | grep -F "the first sector"
+		-c "read -P $((16#5a)) 0 512" | tee "$work/read"
+	grep -q "read 512/512 bytes" "$work/read"
+	fails grep -i "fail" "$work/read"
 	kill -TERM %1
 	wait %1
 	rm /dev/vg0/guest
