@@ -147,6 +147,12 @@ u64 vhb_blk_sectors(const struct vhb_blk *blk);
 void vhb_blk_get_config(struct vhb_device *device, u8 *space);
 
 /**
+ * vhb_blk_is_writethrough() - must what is written be on the disk when it is done?
+ * @device: with a virtqueue that is not stopped
+ */
+bool vhb_blk_is_writethrough(const struct vhb_device *device);
+
+/**
  * vhb_blk_handle() - &vhb_personality.handle
  * @vq: the virtqueue
  * @chain: the request

@@ -154,6 +154,42 @@ static void test_writes_go_through(void **state)
 	assert_false(write_flushes());
 }
 
+static bool range_flushes(uint32_t type)
+{
+	const struct virtio_blk_discard_write_zeroes range = { 64, 64, 0 };
+	const struct vq_buffer data =
+		blk_buffer(BLK_DATA_GPA, sizeof(range), false);
+	unsigned long before;
+
+	memcpy(bridge_at(&bridge, BLK_DATA_GPA), &range, sizeof(range));
+	before = count_flushes();
+	assert_int_equal(blk_run(&bridge, type, 0, &data, 1).status,
+			 VIRTIO_BLK_S_OK);
+	disk_read_shadow(&disk_4k, 64, 64);
+	return count_flushes() != before;
+}
+
+static void test_ranges_go_through(void **state)
+{
+	const uint32_t wce = offsetof(struct virtio_blk_config, wce);
+
+	(void)state;
+	if (disk_4k.why_not) {
+		print_message("# %s\n", disk_4k.why_not);
+		skip();
+	}
+	assert_int_equal(blk_set_backing(&bridge, disk_4k.fd, 0, 1), 0);
+	assert_true(offers(VIRTIO_BLK_F_DISCARD));
+	run(0);
+	assert_false(range_flushes(VIRTIO_BLK_T_WRITE_ZEROES));
+	assert_false(range_flushes(VIRTIO_BLK_T_DISCARD));
+	assert_int_equal(set_config(wce, 1, 0), 0);
+	assert_true(range_flushes(VIRTIO_BLK_T_WRITE_ZEROES));
+	assert_true(range_flushes(VIRTIO_BLK_T_DISCARD));
+	assert_int_equal(set_config(wce, 1, 1), 0);
+	assert_false(range_flushes(VIRTIO_BLK_T_DISCARD));
+}
+
 /* A driver that knows no flush gets no cache; what the field says is nothing. */
 static void test_write_cache_not_negotiated(void **state)
 {
@@ -314,6 +350,7 @@ int main(void)
 		TEST(test_write_cache),
 		TEST(test_config_is_read_only),
 		TEST(test_writes_go_through),
+		TEST(test_ranges_go_through),
 		TEST(test_write_cache_not_negotiated),
 		TEST(test_counters),
 		TEST(test_all_queues),
