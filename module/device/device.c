@@ -12,6 +12,7 @@
 
 /* What the ring engine does, for every personality */
 #define RING_FEATURES (BIT_ULL(VIRTIO_F_NOTIFY_ON_EMPTY) |		\
+		       BIT_ULL(VHOST_F_LOG_ALL) |			\
 		       BIT_ULL(VIRTIO_F_ANY_LAYOUT) |			\
 		       BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |		\
 		       BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |		\
@@ -92,13 +93,41 @@ bool vhb_device_is_idle(struct vhb_device *device)
 	return true;
 }
 
+/* Is there room for the marks of all of guest memory? */
+static int check_log(const struct vhb_table *table, u64 base)
+{
+	if (!base || !table || !table->region_count)
+		return 0;
+	return vhb_log_check(base, 0, vhb_table_last_gpa(table) + 1);
+}
+
+static void refresh(struct vhb_device *device)
+{
+	unsigned int i;
+
+	for (i = 0; i < vq_count(device); i++)
+		vhb_virtqueue_refresh(&device->virtqueues[i]);
+}
+
 int vhb_device_set_features(struct vhb_device *device, u64 features)
 {
+	const u64 changes = features ^ device->features;
+	const bool is_idle = vhb_device_is_idle(device);
+	int ret;
+
 	if (features & ~vhb_device_features(device))
 		return -EOPNOTSUPP;
-	if (features != device->features && !vhb_device_is_idle(device))
+	if (changes & ~BIT_ULL(VHOST_F_LOG_ALL) && !is_idle)
 		return -EBUSY;
+	if (changes & features & BIT_ULL(VHOST_F_LOG_ALL)) {
+		if (!is_idle && !device->log_base)
+			return -EINVAL;
+		ret = check_log(device->table, device->log_base);
+		if (ret)
+			return ret;
+	}
 	WRITE_ONCE(device->features, features);
+	refresh(device);
 	return 0;
 }
 
@@ -129,8 +158,10 @@ void vhb_device_reset_owner(struct vhb_device *device)
 		vhb_virtqueue_stop(&device->virtqueues[i], false);
 		vhb_virtqueue_forget(&device->virtqueues[i]);
 	}
-	vhb_memory_put(device->memory);
-	device->memory = NULL;
+	vhb_table_put(device->table);
+	device->table = NULL;
+	device->log_base = 0;
+	vhb_device_set_log_call(device, NULL);
 	WRITE_ONCE(device->features, 0);
 	vhb_registry_set_owner(device, NULL);
 	if (device->mm)
@@ -138,22 +169,70 @@ void vhb_device_reset_owner(struct vhb_device *device)
 	device->mm = NULL;
 }
 
-int vhb_device_set_memory(struct vhb_device *device, struct vhb_memory *memory)
+int vhb_device_set_table(struct vhb_device *device, struct vhb_table *table)
+{
+	unsigned int i;
+	int ret = 0;
+
+	if (vhb_device_has_feature(device, VHOST_F_LOG_ALL))
+		ret = check_log(table, device->log_base);
+	for (i = 0; !ret && i < vq_count(device); i++)
+		ret = vhb_virtqueue_check_table(&device->virtqueues[i], table);
+	if (ret) {
+		vhb_table_put(table);
+		return ret;
+	}
+	vhb_table_put(device->table);
+	device->table = table;
+	refresh(device);
+	return 0;
+}
+
+static bool marks_now(const struct vhb_device *device)
+{
+	unsigned int i;
+
+	for (i = 0; i < vq_count(device); i++) {
+		const struct vhb_virtqueue *vq = &device->virtqueues[i];
+
+		if (READ_ONCE(vq->state) == VHOST_BRIDGE_VRING_STOPPED)
+			continue;
+		if (vhb_device_has_feature(device, VHOST_F_LOG_ALL) ||
+		    vhb_virtqueue_marks_ring(vq))
+			return true;
+	}
+	return false;
+}
+
+int vhb_device_set_log_base(struct vhb_device *device, u64 base)
 {
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < vq_count(device); i++) {
-		ret = vhb_virtqueue_check_memory(&device->virtqueues[i],
-						 memory);
-		if (ret) {
-			vhb_memory_put(memory);
-			return ret;
-		}
+	if (!base && marks_now(device))
+		return -EINVAL;
+	ret = check_log(device->table, base);
+	for (i = 0; !ret && base && i < vq_count(device); i++) {
+		const struct vhb_virtqueue *vq = &device->virtqueues[i];
+
+		if (READ_ONCE(vq->state) != VHOST_BRIDGE_VRING_STOPPED)
+			ret = vhb_virtqueue_check_log(vq, &vq->addr, base);
 	}
-	for (i = 0; i < vq_count(device); i++)
-		vhb_virtqueue_set_memory(&device->virtqueues[i], memory);
-	vhb_memory_put(device->memory);
-	device->memory = memory;
+	if (ret)
+		return ret;
+	device->log_base = base;
+	refresh(device);
 	return 0;
+}
+
+void vhb_device_set_log_call(struct vhb_device *device,
+			     struct eventfd_ctx *call)
+{
+	struct eventfd_ctx *old = device->log_call;
+
+	device->log_call = call;
+	refresh(device);
+	/* Nobody sees it any more. */
+	if (old)
+		eventfd_ctx_put(old);
 }

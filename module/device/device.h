@@ -13,7 +13,7 @@
 #include <linux/wait.h>
 
 #include "device/personality.h"
-#include "memory/table.h"
+#include "memory/view.h"
 #include "ring/ring.h"
 #include "worker/kick.h"
 #include "worker/worker.h"
@@ -108,7 +108,8 @@ struct vhb_virtqueue_counters {
  * @poll_us: how long the worker looks at the ring before it sleeps
  * @state: what it is doing
  * @fault: what the driver did wrong
- * @memory: guest memory as the worker sees it, a reference
+ * @memory: guest memory as the worker sees it: @view
+ * @view: that; without a table while the virtqueue is stopped
  * @ring: the ring while the virtqueue is not stopped
  * @is_ring_set_up: @ring has to be destroyed
  * @save_addr: where the base is saved, an address of the owner, or 0
@@ -122,6 +123,7 @@ struct vhb_virtqueue_counters {
  * @completed: requests that wait for the worker; written in any context
  * @stopped: woken when @state becomes STOPPED
  * @segments: room for a chain's segments, while there is a worker
+ * @resolved: room for them when they are resolved, likewise
  * @counters: see there
  */
 struct vhb_virtqueue {
@@ -136,6 +138,7 @@ struct vhb_virtqueue {
 	enum vhost_bridge_vring_state state;
 	enum vhost_bridge_fault fault;
 	struct vhb_memory *memory;
+	struct vhb_memory view;
 	struct vhb_ring ring;
 	bool is_ring_set_up;
 	u64 save_addr;
@@ -149,6 +152,7 @@ struct vhb_virtqueue {
 	struct llist_head completed;
 	wait_queue_head_t stopped;
 	struct vhb_segment *segments;
+	struct vhb_segment *resolved;
 	struct vhb_virtqueue_counters counters;
 };
 
@@ -162,7 +166,10 @@ struct vhb_virtqueue {
  * @owner: the owner's process, a reference; NULL without owner. Guarded by the
  *         registry's lock
  * @features: what was acked
- * @memory: guest memory, a reference; NULL until VHOST_SET_MEM_TABLE
+ * @table: guest memory, a reference; NULL until VHOST_SET_MEM_TABLE
+ * @log_base: where the owner has the dirty log; 0 until VHOST_SET_LOG_BASE
+ * @log_call: signalled when something is marked there, a reference; NULL for
+ *            none
  * @on_news: told what user space may want to hear. Virtqueue lock held; must
  *           not sleep. May be NULL
  * @on_news_argument: handed to it
@@ -176,7 +183,9 @@ struct vhb_device {
 	struct mm_struct *mm;
 	struct pid *owner;
 	u64 features;
-	struct vhb_memory *memory;
+	struct vhb_table *table;
+	u64 log_base;
+	struct eventfd_ctx *log_call;
 	void (*on_news)(void *argument, enum vhb_news news, unsigned int index);
 	void *on_news_argument;
 	struct vhb_virtqueue virtqueues[];
@@ -227,7 +236,9 @@ u64 vhb_device_features(struct vhb_device *device);
  * @features: a subset of vhb_device_features()
  *
  * Return: 0, -EOPNOTSUPP for other bits, -EBUSY while a virtqueue is not
- * stopped and they differ.
+ * stopped and they differ, but for VHOST_F_LOG_ALL. When that begins to count:
+ * -EFAULT when the dirty log cannot be where it is, -EINVAL when a virtqueue
+ * runs and there is none.
  */
 int vhb_device_set_features(struct vhb_device *device, u64 features);
 
@@ -256,13 +267,34 @@ int vhb_device_check_owner(const struct vhb_device *device);
 void vhb_device_reset_owner(struct vhb_device *device);
 
 /**
- * vhb_device_set_memory() - give it another guest memory, also while it runs
+ * vhb_device_set_table() - give it another guest memory, also while it runs
  * @device: locked
- * @memory: a reference that is taken over, also on failure
+ * @table: a reference that is taken over, also on failure
  *
- * Return: 0, or -EFAULT when a ring in use is not in it.
+ * Return: 0, or -EFAULT when a ring in use is not in it, or the dirty log, when
+ * that is kept, would not be user memory.
  */
-int vhb_device_set_memory(struct vhb_device *device, struct vhb_memory *memory);
+int vhb_device_set_table(struct vhb_device *device, struct vhb_table *table);
+
+/**
+ * vhb_device_set_log_base() - where the dirty log is, also while it runs
+ * @device: locked
+ * @base: an address of the owner's, or 0 for nowhere
+ *
+ * When this returns nothing is marked in the old one any more.
+ *
+ * Return: 0; -EFAULT when that cannot be; -EINVAL for 0 while a virtqueue that
+ * runs needs one.
+ */
+int vhb_device_set_log_base(struct vhb_device *device, u64 base);
+
+/**
+ * vhb_device_set_log_call() - whom to tell when something is marked
+ * @device: locked
+ * @call: a reference that is taken over; NULL for nobody
+ */
+void vhb_device_set_log_call(struct vhb_device *device,
+			     struct eventfd_ctx *call);
 
 /**
  * vhb_device_is_idle() - are all virtqueues stopped?
@@ -324,22 +356,45 @@ int vhb_virtqueue_stop(struct vhb_virtqueue *vq, bool is_interruptible);
 void vhb_virtqueue_forget(struct vhb_virtqueue *vq);
 
 /**
- * vhb_virtqueue_check_memory() - does its ring lie in this memory?
+ * vhb_virtqueue_check_table() - does its ring lie in this memory?
  * @vq: device lock held
- * @memory: the memory
+ * @table: the memory
  *
  * Return: 0 or -EFAULT; always 0 for one that is stopped.
  */
-int vhb_virtqueue_check_memory(struct vhb_virtqueue *vq,
-			       const struct vhb_memory *memory);
+int vhb_virtqueue_check_table(struct vhb_virtqueue *vq,
+			      const struct vhb_table *table);
 
 /**
- * vhb_virtqueue_set_memory() - let the worker use another memory
+ * vhb_virtqueue_set_addr() - where its ring is
  * @vq: device lock held
- * @memory: checked
+ * @addr: checked but for the dirty log. What concerns that may change while the
+ *        virtqueue runs, and nothing else (-EBUSY)
+ *
+ * Return: 0 or -errno; of the log as vhb_device_set_log_base().
  */
-void vhb_virtqueue_set_memory(struct vhb_virtqueue *vq,
-			      struct vhb_memory *memory);
+int vhb_virtqueue_set_addr(struct vhb_virtqueue *vq,
+			   const struct vhost_vring_addr *addr);
+
+/**
+ * vhb_virtqueue_check_log() - can it mark what it writes to its ring?
+ * @vq: device lock held
+ * @addr: its addresses
+ * @base: the dirty log
+ *
+ * Return: 0, -EFAULT when those marks would be elsewhere than in user memory.
+ */
+int vhb_virtqueue_check_log(const struct vhb_virtqueue *vq,
+			    const struct vhost_vring_addr *addr, u64 base);
+
+/**
+ * vhb_virtqueue_refresh() - let the worker see what changed at the device
+ * @vq: device lock held
+ *
+ * Memory and dirty log; when this returns what was before is used no more. Does
+ * nothing for one that is stopped.
+ */
+void vhb_virtqueue_refresh(struct vhb_virtqueue *vq);
 
 /**
  * vhb_virtqueue_enter() - be in another state, and let everybody know
@@ -372,6 +427,25 @@ void vhb_virtqueue_get_status(const struct vhb_virtqueue *vq,
 static inline bool vhb_virtqueue_can_write(const struct vhb_virtqueue *vq)
 {
 	return !vq->ring.error;
+}
+
+/**
+ * vhb_fault_of() - what an error of memory makes of a virtqueue
+ * @error: what a call for guest memory returned
+ */
+static inline enum vhost_bridge_fault vhb_fault_of(int error)
+{
+	return error == -EIO ? VHOST_BRIDGE_FAULT_LOG :
+			       VHOST_BRIDGE_FAULT_MEMORY;
+}
+
+/**
+ * vhb_virtqueue_marks_ring() - is what is written to its ring to be marked?
+ * @vq: device lock held
+ */
+static inline bool vhb_virtqueue_marks_ring(const struct vhb_virtqueue *vq)
+{
+	return vq->addr.flags & BIT(VHOST_VRING_F_LOG);
 }
 
 /**

@@ -11,10 +11,12 @@
 #include <linux/uaccess.h>
 
 #include "device/device.h"
+#include "device/resolve.h"
 #include "trace/trace.h"
 
 static_assert((int)VHB_RING_FAULT_MEMORY == VHOST_BRIDGE_FAULT_MEMORY);
 static_assert((int)VHB_RING_FAULT_EMPTY == VHOST_BRIDGE_FAULT_EMPTY);
+static_assert((int)VHB_RING_FAULT_LOG == VHOST_BRIDGE_FAULT_LOG);
 
 /* The driver broke the rules. Its ring is not touched any more. */
 static void break_virtqueue(struct vhb_virtqueue *vq,
@@ -60,7 +62,7 @@ static bool finish_some(struct vhb_virtqueue *vq)
 		vq->in_flight_count--;
 		vq->counters.chain_count++;
 		if (ret)
-			break_virtqueue(vq, VHOST_BRIDGE_FAULT_MEMORY);
+			break_virtqueue(vq, vhb_fault_of(ret));
 		if (!vhb_virtqueue_can_write(vq))
 			continue;
 		trace_vhb_used(vq->device->id, vq->index, used.id,
@@ -85,10 +87,22 @@ static bool finish_completed(struct vhb_virtqueue *vq)
 	return was_busy;
 }
 
+static int resolve(struct vhb_virtqueue *vq, struct vhb_chain *chain)
+{
+	int ret;
+
+	ret = vhb_chain_resolve(vq->memory, chain, vq->resolved);
+	if (!ret)
+		return 0;
+	vhb_ring_unpop(&vq->ring, chain);
+	break_virtqueue(vq, VHOST_BRIDGE_FAULT_LONG);
+	return ret;
+}
+
 /* Returns how many */
 static unsigned int take_chains(struct vhb_virtqueue *vq)
 {
-	struct vhb_chain chain = { .segments = vq->segments };
+	struct vhb_chain chain;
 	struct blk_plug plug;
 	unsigned int count = 0;
 	int ret = 0;
@@ -97,8 +111,11 @@ static unsigned int take_chains(struct vhb_virtqueue *vq)
 	while (count < VHB_VIRTQUEUE_BUDGET) {
 		enum vhost_bridge_fault fault;
 
+		chain.segments = vq->segments;
 		ret = vhb_ring_pop(&vq->ring, &chain);
 		if (ret <= 0)
+			break;
+		if (resolve(vq, &chain))
 			break;
 		count++;
 		trace_vhb_chain(vq->device->id, vq->index, chain.id,
@@ -198,8 +215,8 @@ static void become_stopped(struct vhb_virtqueue *vq)
 	vq->base = vhb_ring_base(&vq->ring);
 	save_base(vq);
 	vhb_ring_destroy(&vq->ring);
-	vhb_memory_put(vq->memory);
-	vq->memory = NULL;
+	vhb_table_put(vq->view.table);
+	vq->view.table = NULL;
 	vq->counters.drain_count++;
 	vhb_virtqueue_enter(vq, VHOST_BRIDGE_VRING_STOPPED);
 	wake_up_all(&vq->stopped);

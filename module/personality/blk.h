@@ -24,6 +24,9 @@
 /** Pages that need no allocation of their own */
 #define VHB_BLK_INLINE_BVECS 4
 
+/** Segments that need none either */
+#define VHB_BLK_INLINE_SEGMENTS 4
+
 /** Pages that are worked on at a time; longer requests go in slices */
 #define VHB_BLK_SLICE_BVECS 256
 
@@ -68,7 +71,7 @@ struct vhb_blk {
  * @blk: its device
  * @type: VIRTIO_BLK_T_*
  * @status: VIRTIO_BLK_S_*, as far as it is known
- * @status_gpa: where the guest wants it
+ * @status_place: where the guest wants it
  * @to_guest: data goes to the guest
  * @is_bounced: the pages are ours, not the guest's
  * @is_submitted: an answer of the file is awaited, in @result
@@ -76,15 +79,17 @@ struct vhb_blk {
  * @done_bytes: data of slices before this one
  * @slice_bytes: data of this slice
  * @data: data behind this slice
- * @guest: data of this slice, when bounced and to the guest
+ * @guest: data of this slice, when to the guest
+ * @error: the dirty log failed; 0 as a rule
  * @segments: a copy of the data's segments, for requests that outlive their
- *            chain's; NULL for others
+ *            chain's: @inline_segments or an allocation; NULL for others
  * @bvecs: the slice's pages; @inline_bvecs or an allocation
  * @bvec_count: how many are in use
  * @bvec_room: how many there are
  * @ranges: discard, write zeroes, secure erase; as the guest wrote them
  * @range_count: how many
  * @inline_bvecs: room for small requests
+ * @inline_segments: likewise
  * @iter: the slice as the file sees it
  * @iocb: the slice's I/O
  * @result: bytes done, or -errno
@@ -98,12 +103,13 @@ struct vhb_blk_request {
 	bool to_guest;
 	bool is_bounced;
 	bool is_submitted;
-	u64 status_gpa;
+	struct vhb_segment status_place;
 	u64 first_byte;
 	u32 done_bytes;
 	u32 slice_bytes;
 	struct vhb_cursor data;
 	struct vhb_cursor guest;
+	int error;
 	struct vhb_segment *segments;
 	struct bio_vec *bvecs;
 	u32 bvec_count;
@@ -111,6 +117,7 @@ struct vhb_blk_request {
 	struct virtio_blk_discard_write_zeroes *ranges;
 	u32 range_count;
 	struct bio_vec inline_bvecs[VHB_BLK_INLINE_BVECS];
+	struct vhb_segment inline_segments[VHB_BLK_INLINE_SEGMENTS];
 	struct iov_iter iter;
 	struct kiocb iocb;
 	long result;

@@ -52,20 +52,26 @@ static inline int vhb_ring_breach(struct vhb_ring *ring,
  * Memory's accessors, so that its errors break the ring.
  */
 
+static inline int ring_memory_fail(struct vhb_ring *ring, int error)
+{
+	return vhb_ring_fail(ring,
+			     error == -EIO ? VHB_RING_FAULT_LOG :
+					     VHB_RING_FAULT_MEMORY,
+			     error);
+}
+
 static inline int ring_read16(struct vhb_ring *ring, u64 addr, u16 *value_out)
 {
 	int ret = vhb_area_read16(ring->memory, addr, value_out);
 
-	return likely(!ret) ? 0 :
-			      vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, ret);
+	return likely(!ret) ? 0 : ring_memory_fail(ring, ret);
 }
 
 static inline int ring_write16(struct vhb_ring *ring, u64 addr, u16 value)
 {
 	int ret = vhb_area_write16(ring->memory, addr, value);
 
-	return likely(!ret) ? 0 :
-			      vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, ret);
+	return likely(!ret) ? 0 : ring_memory_fail(ring, ret);
 }
 
 static inline int ring_read(struct vhb_ring *ring, u64 addr, void *to,
@@ -73,8 +79,7 @@ static inline int ring_read(struct vhb_ring *ring, u64 addr, void *to,
 {
 	int ret = vhb_area_read(ring->memory, addr, to, size_bytes);
 
-	return likely(!ret) ? 0 :
-			      vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, ret);
+	return likely(!ret) ? 0 : ring_memory_fail(ring, ret);
 }
 
 static inline int ring_write(struct vhb_ring *ring, u64 addr, const void *from,
@@ -82,8 +87,7 @@ static inline int ring_write(struct vhb_ring *ring, u64 addr, const void *from,
 {
 	int ret = vhb_area_write(ring->memory, addr, from, size_bytes);
 
-	return likely(!ret) ? 0 :
-			      vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, ret);
+	return likely(!ret) ? 0 : ring_memory_fail(ring, ret);
 }
 
 static inline int ring_read_guest(struct vhb_ring *ring, u64 gpa, void *to,
@@ -91,8 +95,7 @@ static inline int ring_read_guest(struct vhb_ring *ring, u64 gpa, void *to,
 {
 	int ret = vhb_guest_read(ring->memory, gpa, to, size_bytes);
 
-	return likely(!ret) ? 0 :
-			      vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, ret);
+	return likely(!ret) ? 0 : ring_memory_fail(ring, ret);
 }
 
 /*

@@ -214,9 +214,9 @@ static void each_access_may_have_to_be_made_again(void **state)
 	end_run(reference);
 }
 
-static void each_access_may_break_the_ring(void **state)
+static void break_at_each(const struct vhb_ring_config *kind, int error,
+			  enum vhb_ring_fault fault)
 {
-	const struct vhb_ring_config *kind = *state;
 	struct run *reference = start_run(kind);
 	unsigned long access_count, i;
 
@@ -227,17 +227,17 @@ static void each_access_may_break_the_ring(void **state)
 		struct test_memory *memory = &run->f->driver.memory;
 
 		memory->fail_at = i;
-		memory->fail_error = -EFAULT;
+		memory->fail_error = error;
 		live(run);
-		assert_int_equal(run->error, -EFAULT);
-		assert_int_equal(run->f->ring.error, -EFAULT);
+		assert_int_equal(run->error, error);
+		assert_int_equal(run->f->ring.error, error);
 		/* Nothing came after it. */
 		assert_int_equal(memory->access_count, i + 1);
 		/* What happened up to then is what always happens. */
 		assert_memory_equal(run->notes, reference->notes,
 				    (run->note_count - 1) *
 					    sizeof(*run->notes));
-		ring_fixture_expect_broken(run->f, VHB_RING_FAULT_MEMORY);
+		ring_fixture_expect_broken(run->f, fault);
 		assert_int_equal(vhb_ring_start(&run->f->ring,
 						&memory->handle,
 						vhb_ring_base(&run->f->ring)),
@@ -248,10 +248,23 @@ static void each_access_may_break_the_ring(void **state)
 	end_run(reference);
 }
 
+static void each_access_may_break_the_ring(void **state)
+{
+	break_at_each(*state, -EFAULT, VHB_RING_FAULT_MEMORY);
+}
+
+/* The driver did nothing wrong then. */
+static void a_dirty_log_that_fails_breaks_the_ring_as_such(void **state)
+{
+	break_at_each(*state, -EIO, VHB_RING_FAULT_LOG);
+}
+
 static const struct ring_case cases[] = {
 	BARE_RING_CASE(each_access_may_have_to_be_made_again,
 		       ON_BOTH | ON_EVENT_IDX | ON_IN_ORDER),
 	BARE_RING_CASE(each_access_may_break_the_ring,
+		       ON_BOTH | ON_EVENT_IDX | ON_IN_ORDER),
+	BARE_RING_CASE(a_dirty_log_that_fails_breaks_the_ring_as_such,
 		       ON_BOTH | ON_EVENT_IDX | ON_IN_ORDER),
 };
 

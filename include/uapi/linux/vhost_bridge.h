@@ -17,8 +17,9 @@
  * /dev/vhost-bridge-blk and /dev/vhost-bridge-loop speak the requests of
  * <linux/vhost.h>: VHOST_SET_OWNER, VHOST_RESET_OWNER, VHOST_GET_FEATURES,
  * VHOST_SET_FEATURES, VHOST_SET_MEM_TABLE, VHOST_SET_VRING_NUM, _ADDR, _BASE,
- * _KICK, _CALL, _ERR, VHOST_GET_VRING_BASE, VHOST_SET_VRING_BUSYLOOP_TIMEOUT
- * and VHOST_GET_VRING_BUSYLOOP_TIMEOUT. What follows is what is ours.
+ * _KICK, _CALL, _ERR, VHOST_GET_VRING_BASE, VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
+ * VHOST_GET_VRING_BUSYLOOP_TIMEOUT, VHOST_SET_LOG_BASE and VHOST_SET_LOG_FD. What
+ * follows is what is ours.
  *
  * Every structure has its size and reserved fields: a size that is not the
  * structure's is refused with EINVAL, as is anything but zero in a reserved
@@ -67,7 +68,7 @@ enum vhost_bridge_vring_state {
 };
 
 /**
- * enum vhost_bridge_fault - what a driver did wrong
+ * enum vhost_bridge_fault - what broke a vring, as a rule what a driver did wrong
  * @VHOST_BRIDGE_FAULT_NONE: nothing
  * @VHOST_BRIDGE_FAULT_MEMORY: ring, table or chain is not in guest memory
  * @VHOST_BRIDGE_FAULT_AVAIL: the available index jumped
@@ -80,6 +81,8 @@ enum vhost_bridge_vring_state {
  * @VHOST_BRIDGE_FAULT_EMPTY: a descriptor of no length where one is needed
  * @VHOST_BRIDGE_FAULT_REQUEST: a chain in which the device finds no request (no
  *                              room for its header or its status)
+ * @VHOST_BRIDGE_FAULT_LOG: the owner's dirty log cannot be written; the driver
+ *                          did nothing wrong
  */
 enum vhost_bridge_fault {
 	VHOST_BRIDGE_FAULT_NONE = 0,
@@ -93,6 +96,7 @@ enum vhost_bridge_fault {
 	VHOST_BRIDGE_FAULT_ORDER = 8,
 	VHOST_BRIDGE_FAULT_EMPTY = 9,
 	VHOST_BRIDGE_FAULT_REQUEST = 10,
+	VHOST_BRIDGE_FAULT_LOG = 11,
 };
 
 /**
@@ -106,8 +110,9 @@ enum vhost_bridge_fault {
  * @reserved: zero
  *
  * VHOST_BRIDGE_START_VRING: take chains from the ring. Needs memory, num and
- * addresses (EINVAL), rings wholly inside the memory table (EFAULT), what the
- * device needs (blk: a backing file, else ENODEV), and a stopped vring (EBUSY).
+ * addresses (EINVAL), a dirty log if there is anything to be marked (EINVAL),
+ * rings wholly inside the memory table (EFAULT), what the device needs (blk: a
+ * backing file, else ENODEV), and a stopped vring (EBUSY).
  *
  * VHOST_BRIDGE_STOP_VRING: take no more, and return when all that was taken is
  * done, used and called. ESRCH for one that does not run. EINTR leaves it
