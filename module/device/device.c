@@ -17,6 +17,7 @@
 		       BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |		\
 		       BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |		\
 		       BIT_ULL(VIRTIO_F_VERSION_1) |			\
+		       BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |		\
 		       BIT_ULL(VIRTIO_F_RING_PACKED) |			\
 		       BIT_ULL(VIRTIO_F_IN_ORDER))
 
@@ -39,6 +40,7 @@ int vhb_device_create(const struct vhb_personality *personality,
 		return -ENOMEM;
 	device->personality = personality;
 	mutex_init(&device->lock);
+	vhb_device_init_iotlb(device);
 	for (i = 0; i < personality->virtqueue_count_max; i++)
 		vhb_virtqueue_init(&device->virtqueues[i], device, i);
 	if (personality->open) {
@@ -69,6 +71,7 @@ void vhb_device_destroy(struct vhb_device *device)
 	vhb_registry_remove(device);
 	if (device->personality->release)
 		device->personality->release(device);
+	mutex_destroy(&device->iotlb_lock);
 	mutex_destroy(&device->lock);
 	kvfree(device);
 }
@@ -126,7 +129,11 @@ int vhb_device_set_features(struct vhb_device *device, u64 features)
 		if (ret)
 			return ret;
 	}
+	mutex_lock(&device->iotlb_lock);
 	WRITE_ONCE(device->features, features);
+	if (changes & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
+		vhb_iotlb_clear(&device->iotlb);
+	mutex_unlock(&device->iotlb_lock);
 	refresh(device);
 	return 0;
 }
@@ -149,24 +156,31 @@ int vhb_device_check_owner(const struct vhb_device *device)
 
 void vhb_device_reset_owner(struct vhb_device *device)
 {
+	struct mm_struct *mm;
 	unsigned int i;
 
 	/* All at once, then wait: they drain side by side. */
 	for (i = 0; i < vq_count(device); i++)
-		vhb_virtqueue_drain(&device->virtqueues[i]);
+		vhb_virtqueue_drain(&device->virtqueues[i], true);
 	for (i = 0; i < vq_count(device); i++) {
-		vhb_virtqueue_stop(&device->virtqueues[i], false);
+		vhb_virtqueue_await(&device->virtqueues[i]);
 		vhb_virtqueue_forget(&device->virtqueues[i]);
 	}
 	vhb_table_put(device->table);
 	device->table = NULL;
 	device->log_base = 0;
 	vhb_device_set_log_call(device, NULL);
-	WRITE_ONCE(device->features, 0);
 	vhb_registry_set_owner(device, NULL);
-	if (device->mm)
-		mmput(device->mm);
-	device->mm = NULL;
+	mm = device->mm;
+	/* Whoever is about to tell the IOTLB something finds that it may not. */
+	mutex_lock(&device->iotlb_lock);
+	WRITE_ONCE(device->mm, NULL);
+	WRITE_ONCE(device->features, 0);
+	WRITE_ONCE(device->backend_features, 0);
+	vhb_iotlb_clear(&device->iotlb);
+	mutex_unlock(&device->iotlb_lock);
+	if (mm)
+		mmput(mm);
 }
 
 int vhb_device_set_table(struct vhb_device *device, struct vhb_table *table)

@@ -25,11 +25,12 @@
  * the process that did VHOST_SET_OWNER: the module copies through that one's
  * address space. Each virtqueue has a thread of its own.
  *
- * Lock order: device lock, then virtqueue lock. Requests of the owner hold the
+ * Lock order: device lock, IOTLB lock, virtqueue lock. Requests of the owner hold the
  * device lock; a worker holds its virtqueue's lock during a turn and never
  * takes the device lock. Size, addresses and features are written under the
  * device lock while the virtqueue is stopped, so the worker reads them as it
- * likes; see Documentation/locking.rst.
+ * likes; see Documentation/locking.rst. What the IOTLB is told needs no device
+ * lock: who holds that may be waiting for it.
  *
  * A virtqueue's state is enum vhost_bridge_vring_state. It is changed in
  * virtqueue.c alone, under the virtqueue lock:
@@ -56,6 +57,7 @@
  * @VHB_NEWS_CALL: a driver wants to be called and there is no eventfd for it
  * @VHB_NEWS_STOPPED: a virtqueue became stopped
  * @VHB_NEWS_CONFIG: the configuration space changed
+ * @VHB_NEWS_MISS: a virtqueue misses something in the IOTLB that nobody has read
  */
 enum vhb_news {
 	VHB_NEWS_STARTED,
@@ -64,6 +66,7 @@ enum vhb_news {
 	VHB_NEWS_CALL,
 	VHB_NEWS_STOPPED,
 	VHB_NEWS_CONFIG,
+	VHB_NEWS_MISS,
 };
 
 /**
@@ -121,7 +124,16 @@ struct vhb_virtqueue_counters {
  * @err: told when it breaks, a reference; NULL for none
  * @worker: its thread, from the first start until the device has no owner
  * @completed: requests that wait for the worker; written in any context
- * @stopped: woken when @state becomes STOPPED
+ * @unfinished: those of them the worker has taken, in order; the next one first
+ * @unpushed: a chain that is done and could not be given back: the IOTLB does not
+ *            know the ring's page
+ * @has_unpushed: there is one
+ * @is_stuck: it drains, and what is done cannot be given back as long as the
+ *            IOTLB misses something
+ * @gives_up: nobody is there to tell what is missed: what cannot be given back
+ *            while draining never will be
+ * @has_given_up: so it was
+ * @stopped: woken when @state becomes STOPPED, and when it is stuck before
  * @segments: room for a chain's segments, while there is a worker
  * @resolved: room for them when they are resolved, likewise
  * @counters: see there
@@ -150,6 +162,12 @@ struct vhb_virtqueue {
 	struct eventfd_ctx *err;
 	struct vhb_worker worker;
 	struct llist_head completed;
+	struct llist_node *unfinished;
+	struct vhb_used unpushed;
+	bool has_unpushed;
+	bool is_stuck;
+	bool gives_up;
+	bool has_given_up;
 	wait_queue_head_t stopped;
 	struct vhb_segment *segments;
 	struct vhb_segment *resolved;
@@ -170,6 +188,10 @@ struct vhb_virtqueue {
  * @log_base: where the owner has the dirty log; 0 until VHOST_SET_LOG_BASE
  * @log_call: signalled when something is marked there, a reference; NULL for
  *            none
+ * @backend_features: VHOST_SET_BACKEND_FEATURES
+ * @iotlb: what is known of the driver's addresses, with VIRTIO_F_ACCESS_PLATFORM
+ * @iotlb_lock: held while it is told something, so that this is the owner; see
+ *              DOC above. Guards changes of @mm and @features, too
  * @on_news: told what user space may want to hear. Virtqueue lock held; must
  *           not sleep. May be NULL
  * @on_news_argument: handed to it
@@ -186,6 +208,9 @@ struct vhb_device {
 	struct vhb_table *table;
 	u64 log_base;
 	struct eventfd_ctx *log_call;
+	u64 backend_features;
+	struct vhb_iotlb iotlb;
+	struct mutex iotlb_lock; /* see DOC above */
 	void (*on_news)(void *argument, enum vhb_news news, unsigned int index);
 	void *on_news_argument;
 	struct vhb_virtqueue virtqueues[];
@@ -297,6 +322,62 @@ void vhb_device_set_log_call(struct vhb_device *device,
 			     struct eventfd_ctx *call);
 
 /**
+ * vhb_device_init_iotlb() - an IOTLB that knows nothing
+ * @device: zeroed
+ */
+void vhb_device_init_iotlb(struct vhb_device *device);
+
+/**
+ * vhb_device_update_iotlb() - the owner says where something is
+ * @device: IOTLB lock held
+ * @message: what
+ *
+ * Who waits for it goes on.
+ *
+ * Return: as vhb_iotlb_update().
+ */
+int vhb_device_update_iotlb(struct vhb_device *device,
+			    const struct vhost_iotlb_msg *message);
+
+/**
+ * vhb_device_invalidate_iotlb() - the owner says that something is there no more
+ * @device: IOTLB lock held
+ * @message: what
+ *
+ * When this returns no chain is looked up there, and no ring is touched there,
+ * as the IOTLB had it. Buffers of chains that were taken before stay in use until
+ * those are given back. Sleeps until turns that are being taken end.
+ *
+ * Return: as vhb_iotlb_invalidate().
+ */
+int vhb_device_invalidate_iotlb(struct vhb_device *device,
+				const struct vhost_iotlb_msg *message);
+
+/**
+ * vhb_device_refuse_iotlb() - the owner will not say where something is
+ * @device: IOTLB lock held
+ * @message: what
+ *
+ * Who waits for it is broken.
+ *
+ * Return: as vhb_iotlb_refuse().
+ */
+int vhb_device_refuse_iotlb(struct vhb_device *device,
+			    const struct vhost_iotlb_msg *message);
+
+/**
+ * vhb_virtqueue_forget_miss() - it waits for the IOTLB no more
+ * @vq: the virtqueue
+ */
+void vhb_virtqueue_forget_miss(struct vhb_virtqueue *vq);
+
+/**
+ * vhb_virtqueue_is_waiting() - does it wait for the IOTLB?
+ * @vq: the virtqueue; not necessarily locked
+ */
+bool vhb_virtqueue_is_waiting(struct vhb_virtqueue *vq);
+
+/**
  * vhb_device_is_idle() - are all virtqueues stopped?
  * @device: locked
  */
@@ -333,21 +414,31 @@ bool vhb_virtqueue_turn(void *argument);
 /**
  * vhb_virtqueue_drain() - take no more chains
  * @vq: device lock held
+ * @is_stuck: it drains, and what is done cannot be given back as long as the
+ *            IOTLB misses something
+ * @gives_up: nobody will tell the IOTLB anything any more: chains that cannot be
+ *            given back for that reason are not, and no base is saved
  *
  * Returns at once; the worker stops it when nothing is in flight any more.
  *
  * Return: 0, or -ESRCH when it is stopped.
  */
-int vhb_virtqueue_drain(struct vhb_virtqueue *vq);
+int vhb_virtqueue_drain(struct vhb_virtqueue *vq, bool gives_up);
 
 /**
  * vhb_virtqueue_stop() - take no more chains and wait for those in flight
  * @vq: device lock held
- * @is_interruptible: signals end the waiting
  *
- * Return: 0; -ESRCH when it is stopped; -EINTR when a signal came first.
+ * Return: 0; -ESRCH when it is stopped; -EINTR when a signal came first; -EAGAIN
+ * when it waits for the IOTLB. It goes on draining then.
  */
-int vhb_virtqueue_stop(struct vhb_virtqueue *vq, bool is_interruptible);
+int vhb_virtqueue_stop(struct vhb_virtqueue *vq);
+
+/**
+ * vhb_virtqueue_await() - wait until it is stopped
+ * @vq: device lock held; drains and gives up, or is stopped
+ */
+void vhb_virtqueue_await(struct vhb_virtqueue *vq);
 
 /**
  * vhb_virtqueue_forget() - back to the first state, but for the counters
@@ -435,8 +526,14 @@ static inline bool vhb_virtqueue_can_write(const struct vhb_virtqueue *vq)
  */
 static inline enum vhost_bridge_fault vhb_fault_of(int error)
 {
-	return error == -EIO ? VHOST_BRIDGE_FAULT_LOG :
-			       VHOST_BRIDGE_FAULT_MEMORY;
+	switch (error) {
+	case -EIO:
+		return VHOST_BRIDGE_FAULT_LOG;
+	case -EACCES:
+		return VHOST_BRIDGE_FAULT_ACCESS;
+	default:
+		return VHOST_BRIDGE_FAULT_MEMORY;
+	}
 }
 
 /**

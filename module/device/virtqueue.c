@@ -73,13 +73,20 @@ void vhb_virtqueue_get_status(const struct vhb_virtqueue *vq,
 	};
 }
 
+static bool has_iotlb(const struct vhb_virtqueue *vq)
+{
+	return vhb_device_has_feature(vq->device, VIRTIO_F_ACCESS_PLATFORM);
+}
+
 /*
  * The log address that the owner gave is that of the used ring. Packed rings are
- * written in two places: their guest addresses are looked up.
+ * written in two places, and with an IOTLB a ring may be anywhere: their guest
+ * addresses are looked up.
  */
 static bool has_ring_gpa(const struct vhb_virtqueue *vq)
 {
-	return !vhb_device_has_feature(vq->device, VIRTIO_F_RING_PACKED);
+	return !vhb_device_has_feature(vq->device, VIRTIO_F_RING_PACKED) &&
+	       !has_iotlb(vq);
 }
 
 static void describe_ring(const struct vhb_virtqueue *vq,
@@ -106,11 +113,15 @@ static void describe_ring(const struct vhb_virtqueue *vq,
 	};
 }
 
-static int check_areas(const struct vhb_ring_config *config,
+static int check_areas(const struct vhb_virtqueue *vq,
+		       const struct vhb_ring_config *config,
 		       const struct vhb_table *table)
 {
 	u64 desc_bytes, avail_bytes, used_bytes;
 
+	/* Nobody knows yet where they are. */
+	if (has_iotlb(vq))
+		return 0;
 	vhb_ring_area_bytes(config, &desc_bytes, &avail_bytes, &used_bytes);
 	if (!vhb_table_has_area(table, config->desc_addr, desc_bytes) ||
 	    !vhb_table_has_area(table, config->avail_addr, avail_bytes) ||
@@ -180,6 +191,8 @@ static void look(struct vhb_virtqueue *vq)
 
 	vq->view = (struct vhb_memory){
 		.table = vhb_table_get(device->table),
+		.iotlb = has_iotlb(vq) ? &vq->device->iotlb : NULL,
+		.viewer = vq->index,
 		.log = {
 			.base = device->log_base,
 			.call = device->log_call,
@@ -213,6 +226,9 @@ static int start_ring(struct vhb_virtqueue *vq,
 	vq->save_addr = save_addr;
 	vq->kicks_enabled = false;
 	vq->fault = VHOST_BRIDGE_FAULT_NONE;
+	vq->is_stuck = false;
+	vq->gives_up = false;
+	vq->has_given_up = false;
 	vhb_virtqueue_enter(vq, VHOST_BRIDGE_VRING_RUNNING);
 	vhb_kick_listen(&vq->kick);
 	return 0;
@@ -238,7 +254,7 @@ int vhb_virtqueue_start(struct vhb_virtqueue *vq, u64 save_addr)
 	ret = vhb_ring_check(&config);
 	if (ret)
 		return ret;
-	ret = check_areas(&config, device->table);
+	ret = check_areas(vq, &config, device->table);
 	if (ret)
 		return ret;
 	ret = check_log(vq);
@@ -262,7 +278,7 @@ int vhb_virtqueue_start(struct vhb_virtqueue *vq, u64 save_addr)
 	return ret;
 }
 
-int vhb_virtqueue_drain(struct vhb_virtqueue *vq)
+int vhb_virtqueue_drain(struct vhb_virtqueue *vq, bool gives_up)
 {
 	int ret = 0;
 
@@ -270,9 +286,12 @@ int vhb_virtqueue_drain(struct vhb_virtqueue *vq)
 	if (vq->state == VHOST_BRIDGE_VRING_STOPPED) {
 		ret = -ESRCH;
 	} else if (vq->state != VHOST_BRIDGE_VRING_DRAINING) {
+		/* What it needs to drain it may miss again; the rest, no more. */
+		vhb_virtqueue_forget_miss(vq);
 		vhb_virtqueue_enter(vq, VHOST_BRIDGE_VRING_DRAINING);
 		vhb_kick_ignore(&vq->kick);
 	}
+	vq->gives_up |= gives_up;
 	mutex_unlock(&vq->lock);
 	if (!ret)
 		vhb_worker_wake(&vq->worker);
@@ -285,18 +304,29 @@ static bool is_stopped(const struct vhb_virtqueue *vq)
 	return smp_load_acquire(&vq->state) == VHOST_BRIDGE_VRING_STOPPED;
 }
 
-int vhb_virtqueue_stop(struct vhb_virtqueue *vq, bool is_interruptible)
+/* Until the IOTLB is told what is missed, and that moment ends it already */
+static bool is_stuck(struct vhb_virtqueue *vq)
+{
+	return READ_ONCE(vq->is_stuck) && vhb_virtqueue_is_waiting(vq);
+}
+
+int vhb_virtqueue_stop(struct vhb_virtqueue *vq)
 {
 	int ret;
 
-	ret = vhb_virtqueue_drain(vq);
+	ret = vhb_virtqueue_drain(vq, false);
 	if (ret)
 		return ret;
-	if (!is_interruptible)
-		wait_event(vq->stopped, is_stopped(vq));
-	else if (wait_event_interruptible(vq->stopped, is_stopped(vq)))
+	/* Who asks may be the one who has to tell the IOTLB: let it do so. */
+	if (wait_event_interruptible(vq->stopped,
+				     is_stopped(vq) || is_stuck(vq)))
 		return -EINTR;
-	return 0;
+	return is_stopped(vq) ? 0 : -EAGAIN;
+}
+
+void vhb_virtqueue_await(struct vhb_virtqueue *vq)
+{
+	wait_event(vq->stopped, is_stopped(vq));
 }
 
 static void replace_eventfd(struct eventfd_ctx **slot, struct eventfd_ctx *ctx)
@@ -338,7 +368,7 @@ int vhb_virtqueue_check_table(struct vhb_virtqueue *vq,
 
 	mutex_lock(&vq->lock);
 	if (vq->state != VHOST_BRIDGE_VRING_STOPPED)
-		ret = check_areas(&vq->ring.config, table);
+		ret = check_areas(vq, &vq->ring.config, table);
 	mutex_unlock(&vq->lock);
 	return ret;
 }

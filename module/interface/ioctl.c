@@ -56,6 +56,30 @@ static long set_features(struct vhb_device *device, unsigned long argument)
 	return vhb_device_set_features(device, features);
 }
 
+/* Which version of its messages the owner can read */
+static long get_backend_features(struct vhb_device *device,
+				 unsigned long argument)
+{
+	const u64 features = BIT_ULL(VHOST_BACKEND_F_IOTLB_MSG_V2);
+
+	return copy_to_user((void __user *)argument, &features,
+			    sizeof(features)) ? -EFAULT : 0;
+}
+
+static long set_backend_features(struct vhb_device *device,
+				 unsigned long argument)
+{
+	u64 features;
+
+	if (copy_from_user(&features, (const void __user *)argument,
+			   sizeof(features)))
+		return -EFAULT;
+	if (features & ~BIT_ULL(VHOST_BACKEND_F_IOTLB_MSG_V2))
+		return -EOPNOTSUPP;
+	WRITE_ONCE(device->backend_features, features);
+	return 0;
+}
+
 static long set_mem_table(struct vhb_device *device, unsigned long argument)
 {
 	struct vhb_table *table;
@@ -160,6 +184,8 @@ static const struct request_row rows[] = {
 	{ VHOST_SET_OWNER, false, set_owner },
 	{ VHOST_RESET_OWNER, true, reset_owner },
 	{ VHOST_SET_FEATURES, true, set_features },
+	{ VHOST_GET_BACKEND_FEATURES, false, get_backend_features },
+	{ VHOST_SET_BACKEND_FEATURES, true, set_backend_features },
 	{ VHOST_SET_MEM_TABLE, true, set_mem_table },
 	{ VHOST_SET_LOG_BASE, true, set_log_base },
 	{ VHOST_SET_LOG_FD, true, set_log_fd },

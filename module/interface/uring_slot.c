@@ -103,6 +103,9 @@ void vhb_slots_tell(struct vhb_slots *slots, enum vhb_news news,
 	case VHB_NEWS_CALL:
 		tell_event(slots, VHOST_BRIDGE_EVENT_CALL, index);
 		break;
+	case VHB_NEWS_MISS:
+		tell_event(slots, VHOST_BRIDGE_EVENT_MISS, index);
+		break;
 	case VHB_NEWS_STOPPED:
 		if (slots->drains[index].state == VHB_SLOT_ARMED)
 			answer(&slots->drains[index], 0);
@@ -120,7 +123,7 @@ static int take_pending(struct vhb_slots *slots)
 	enum vhost_bridge_event_kind kind;
 
 	for (kind = VHOST_BRIDGE_EVENT_VRING_BROKEN;
-	     kind <= VHOST_BRIDGE_EVENT_CALL; kind++) {
+	     kind <= VHOST_BRIDGE_EVENT_MISS; kind++) {
 		if (slots->pending[kind]) {
 			const unsigned int index = __ffs64(slots->pending[kind]);
 

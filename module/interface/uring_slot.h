@@ -46,7 +46,7 @@ enum vhb_slot_state {
  */
 struct vhb_slots {
 	spinlock_t lock; /* guards all of this */
-	u64 pending[VHOST_BRIDGE_EVENT_CALL + 1];
+	u64 pending[VHOST_BRIDGE_EVENT_MISS + 1];
 	struct vhb_slot {
 		struct vhb_slots *slots;
 		enum vhb_slot_state state;

@@ -182,7 +182,7 @@ static long start_or_stop(struct vhb_device *device, unsigned int command,
 		return -ENOBUFS;
 	if (command == VHOST_BRIDGE_START_VRING)
 		return vhb_virtqueue_start(vq, vring.base_addr);
-	return vring.base_addr ? -EINVAL : vhb_virtqueue_stop(vq, true);
+	return vring.base_addr ? -EINVAL : vhb_virtqueue_stop(vq);
 }
 
 static long get_status(struct vhb_device *device, unsigned long argument)

@@ -98,21 +98,25 @@ static int mark_user(const struct vhb_memory *memory, u64 user_addr,
 	return 0;
 }
 
-int vhb_log_buffer(const struct vhb_memory *memory, u64 gpa, u64 size_bytes)
+int vhb_log_buffer(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
+		   u64 size_bytes)
 {
 	if (likely(!memory->log.marks_buffers))
 		return 0;
+	if (memory->iotlb)
+		return mark_user(memory, user_addr, size_bytes);
 	return mark(&memory->log, gpa, size_bytes);
 }
 
-int vhb_log_area(const struct vhb_memory *memory, u64 addr, u64 size_bytes)
+int vhb_log_area(const struct vhb_memory *memory, u64 user_addr,
+		 u64 size_bytes)
 {
 	const struct vhb_log *log = &memory->log;
 
 	if (likely(!log->marks_ring))
 		return 0;
 	if (log->has_ring_gpa)
-		return mark(log, log->ring_gpa + (addr - log->ring_addr),
+		return mark(log, log->ring_gpa + (user_addr - log->ring_addr),
 			    size_bytes);
-	return mark_user(memory, addr, size_bytes);
+	return mark_user(memory, user_addr, size_bytes);
 }

@@ -62,25 +62,28 @@ int vhb_log_check(u64 base, u64 gpa, u64 size_bytes);
 /**
  * vhb_log_buffer() - mark what was written to a buffer, if that is wanted
  * @memory: guest memory
- * @gpa: guest address of it
+ * @gpa: guest address of it; with an IOTLB it is looked up instead, by
+ * @user_addr: the owner's address
  * @size_bytes: how much
  *
  * Owner's address space; may sleep.
  *
  * Return: 0 or -EIO when the bitmap cannot be written.
  */
-int vhb_log_buffer(const struct vhb_memory *memory, u64 gpa, u64 size_bytes);
+int vhb_log_buffer(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
+		   u64 size_bytes);
 
 /**
  * vhb_log_area() - mark what was written to a ring, if that is wanted
  * @memory: guest memory
- * @addr: area address of it
+ * @user_addr: the owner's address of it
  * @size_bytes: how much
  *
  * Owner's address space; may sleep.
  *
  * Return: 0 or -EIO when the bitmap cannot be written.
  */
-int vhb_log_area(const struct vhb_memory *memory, u64 addr, u64 size_bytes);
+int vhb_log_area(const struct vhb_memory *memory, u64 user_addr,
+		 u64 size_bytes);
 
 #endif

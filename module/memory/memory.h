@@ -13,9 +13,11 @@
  * Three kinds of addresses come in. *Guest addresses* (GPA) are what descriptors
  * hold; the region table turns them into addresses of the owner. *Area
  * addresses* are what VHOST_SET_VRING_ADDR gave for a ring: addresses of the
- * owner already. *Buffers* are pieces of guest memory that were looked up once,
- * by vhb_buffer_resolve(), and then have both, their guest address and that of
- * the owner: what happens to the table afterwards does not touch them.
+ * owner already. With an IOTLB both are the driver's (IOVA), and it is the IOTLB
+ * that turns them into addresses of the owner. *Buffers* are pieces of guest
+ * memory that were looked up once, by vhb_buffer_resolve(), and then have both,
+ * their guest address and that of the owner: what happens to table and IOTLB
+ * afterwards does not touch them.
  *
  * All calls that read or write run in a thread that uses the owner's address
  * space, may sleep, and return 0 or -errno:
@@ -23,6 +25,7 @@
  * * -EFAULT: outside the table, or the owner has nothing mapped there
  * * -EAGAIN: nothing is known of the address yet (a miss was reported); nothing
  *   was changed, the same call succeeds later
+ * * -EACCES: the IOTLB does not allow it
  * * -EIO: it was written, but cannot be marked in the dirty log
  *
  * Each call reads or writes guest memory once. What it returned may be judged;

@@ -130,6 +130,8 @@ static int blk_start(struct vhb_virtqueue *vq)
 	return blk->file ? 0 : -ENODEV;
 }
 
+static_assert(VHB_BLK_VIRTQUEUE_COUNT_MAX <= VHB_IOTLB_VIEWERS_MAX);
+
 const struct vhb_personality vhb_blk_personality = {
 	.name = "blk",
 	.virtio_id = VIRTIO_ID_BLOCK,

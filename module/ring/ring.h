@@ -64,6 +64,7 @@ enum vhb_ring_layout {
  * @VHB_RING_FAULT_EMPTY: an indirect table without a descriptor. Data
  *                        descriptors of no length are skipped
  * @VHB_RING_FAULT_LOG: the dirty log cannot be written; not the driver's doing
+ * @VHB_RING_FAULT_ACCESS: the IOTLB does not allow it
  *
  * The values are part of the interface to user space (VHOST_BRIDGE_FAULT_*).
  */
@@ -79,6 +80,7 @@ enum vhb_ring_fault {
 	VHB_RING_FAULT_ORDER = 8,
 	VHB_RING_FAULT_EMPTY = 9,
 	VHB_RING_FAULT_LOG = 11,
+	VHB_RING_FAULT_ACCESS = 12,
 };
 
 /**

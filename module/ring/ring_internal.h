@@ -54,10 +54,14 @@ static inline int vhb_ring_breach(struct vhb_ring *ring,
 
 static inline int ring_memory_fail(struct vhb_ring *ring, int error)
 {
-	return vhb_ring_fail(ring,
-			     error == -EIO ? VHB_RING_FAULT_LOG :
-					     VHB_RING_FAULT_MEMORY,
-			     error);
+	switch (error) {
+	case -EIO:
+		return vhb_ring_fail(ring, VHB_RING_FAULT_LOG, error);
+	case -EACCES:
+		return vhb_ring_fail(ring, VHB_RING_FAULT_ACCESS, error);
+	default:
+		return vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, error);
+	}
 }
 
 static inline int ring_read16(struct vhb_ring *ring, u64 addr, u16 *value_out)

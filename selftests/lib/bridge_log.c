@@ -27,7 +27,7 @@ static uint8_t *map(const struct bridge_log *log)
 
 void bridge_log_open(struct bridge_log *log)
 {
-	const uint64_t last_page = (BRIDGE_GPA + BRIDGE_BYTES - 1) /
+	const uint64_t last_page = (BRIDGE_GPA + 2 * BRIDGE_BYTES - 1) /
 				   LOG_PAGE_BYTES;
 
 	memset(log, 0, sizeof(*log));
@@ -131,7 +131,8 @@ void bridge_log_check(const struct bridge_log *log, const struct bridge *bridge)
 	uint32_t offset;
 
 	for (offset = 0; offset < WATCHED_BYTES; offset += LOG_PAGE_BYTES) {
-		const uint64_t page = (BRIDGE_GPA + offset) / LOG_PAGE_BYTES;
+		const uint64_t page = (BRIDGE_GPA + log->shift_bytes + offset) /
+				      LOG_PAGE_BYTES;
 		const bool is_marked = log->reader[page / 8] & 1u << page % 8;
 		const bool has_changed = memcmp(log->before + offset,
 						bridge->base + offset,

@@ -24,6 +24,8 @@
  * @bits: as the device has it
  * @reader: as who takes bits out has it
  * @before: what guest memory was like at bridge_log_begin()
+ * @shift_bytes: guest addresses in the memory table are so much higher than the
+ *               driver's; a multiple of the page, up to BRIDGE_BYTES
  */
 struct bridge_log {
 	int fd;
@@ -31,6 +33,7 @@ struct bridge_log {
 	uint8_t *bits;
 	uint8_t *reader;
 	uint8_t *before;
+	uint64_t shift_bytes;
 };
 
 /** bridge_log_open() - an empty bitmap; the device is not told */

@@ -243,6 +243,7 @@ static int call_all(const struct bridge *device, int wanted)
 		VHOST_SET_MEM_TABLE,
 		VHOST_SET_LOG_BASE,
 		VHOST_SET_LOG_FD,
+		VHOST_SET_BACKEND_FEATURES,
 		VHOST_SET_VRING_NUM,
 		VHOST_SET_VRING_ADDR,
 		VHOST_SET_VRING_BASE,

@@ -63,10 +63,13 @@ static int set_up(void **state)
 	bridge_open(&bridge, "loop");
 	bridge_set_up(&bridge, variant->features);
 	bridge_make_queue(&bridge, 0, RING_ENTRIES, TABLE_DESCS);
-	if (is_packed())
+	if (is_packed()) {
 		driver->desc += RING_SHIFT;
-	else
+	} else {
+		/* The index does not begin at zero. */
+		memcpy(driver->used + RING_SHIFT, driver->used, 4);
 		driver->used += RING_SHIFT;
+	}
 	bridge_program_queue(&bridge, 0);
 	echo_init(&echo, &bridge, 0, seed);
 	bridge_log_open(&bitmap);
