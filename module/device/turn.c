@@ -271,15 +271,10 @@ static void give_up(struct vhb_virtqueue *vq)
 {
 	vq->has_given_up = true;
 	vq->ring.error = -ECANCELED;
-	finish_completed(vq);
 }
 
 static void finish_draining(struct vhb_virtqueue *vq, bool is_published)
 {
-	if (vq->gives_up && (vq->has_unpushed || !is_published)) {
-		give_up(vq);
-		is_published = true;
-	}
 	WRITE_ONCE(vq->is_stuck, vq->has_unpushed || !is_published);
 	if (is_published && !vq->in_flight_count)
 		become_stopped(vq);
@@ -297,6 +292,13 @@ static bool take_turn(struct vhb_virtqueue *vq)
 		taken = take_chains(vq);
 	was_busy |= finish_completed(vq);
 	is_published = publish(vq);
+	if (vq->gives_up && (vq->has_unpushed || !is_published))
+		give_up(vq);
+	/* What could not be given back never will be. */
+	if (!vhb_virtqueue_can_write(vq)) {
+		finish_completed(vq);
+		is_published = true;
+	}
 	if (vq->state == VHOST_BRIDGE_VRING_DRAINING)
 		finish_draining(vq, is_published);
 	if (vq->state != VHOST_BRIDGE_VRING_RUNNING)
