@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "control/names.h"
+#include "lib/names.h"
 #include "lib/bits.h"
 
 /* Room for a cell of the table */

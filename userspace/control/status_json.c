@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "control/json.h"
-#include "control/names.h"
+#include "lib/names.h"
 #include "control/status.h"
 
 static void put_vring(struct vhb_json *json, const struct vhb_vring_info *vring)
