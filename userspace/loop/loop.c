@@ -198,6 +198,8 @@ int vhb_loop_command(struct vhb_loop *loop, int fd, uint32_t operation,
 	memcpy(sqe->cmd, area, VHB_COMMAND_AREA_BYTES);
 	io_uring_sqe_set_data64(sqe, data.value);
 	ref_out->value = data.value;
+	/* Shown to the kernel now: the descriptor may be another's later. */
+	io_uring_submit(&loop->ring);
 	return 0;
 }
 
