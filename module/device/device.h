@@ -192,8 +192,9 @@ struct vhb_virtqueue {
  * @iotlb: what is known of the driver's addresses, with VIRTIO_F_ACCESS_PLATFORM
  * @iotlb_lock: held while it is told something, so that this is the owner; see
  *              DOC above. Guards changes of @mm and @features, too
- * @on_news: told what user space may want to hear. Virtqueue lock held; must
- *           not sleep. May be NULL
+ * @on_news: told what user space may want to hear. Virtqueue lock held, but for
+ *           VHB_NEWS_CONFIG, which is of no virtqueue (index 0); must not sleep.
+ *           May be NULL
  * @on_news_argument: handed to it
  * @virtqueues: @personality->virtqueue_count_max of them
  */
@@ -376,6 +377,12 @@ void vhb_virtqueue_forget_miss(struct vhb_virtqueue *vq);
  * @vq: the virtqueue; not necessarily locked
  */
 bool vhb_virtqueue_is_waiting(struct vhb_virtqueue *vq);
+
+/**
+ * vhb_device_tell_config() - the configuration space has changed by itself
+ * @device: the device; no lock is needed
+ */
+void vhb_device_tell_config(const struct vhb_device *device);
 
 /**
  * vhb_device_is_idle() - are all virtqueues stopped?

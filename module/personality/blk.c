@@ -21,6 +21,8 @@ static int blk_open(struct vhb_device *device)
 		kfree(blk);
 		return -ENOMEM;
 	}
+	blk->device = device;
+	vhb_blk_init_backing(blk);
 	device->private = blk;
 	return 0;
 }
