@@ -29,6 +29,11 @@ u32 vhb_cursor_contiguous(const struct vhb_cursor *cursor)
 		   cursor->left_bytes);
 }
 
+static u64 gpa_of(const struct vhb_cursor *cursor)
+{
+	return cursor->segment->gpa + cursor->done_bytes;
+}
+
 void vhb_cursor_advance(struct vhb_cursor *cursor, u32 bytes)
 {
 	while (bytes) {
@@ -52,7 +57,8 @@ int vhb_cursor_read(struct vhb_cursor *cursor, const struct vhb_memory *memory,
 	while (bytes) {
 		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
 
-		ret = vhb_guest_read(memory, vhb_cursor_gpa(cursor), to, step);
+		ret = vhb_buffer_read(memory, vhb_cursor_user_addr(cursor), to,
+				      step);
 		if (ret)
 			return ret;
 		vhb_cursor_advance(cursor, step);
@@ -70,11 +76,31 @@ int vhb_cursor_write(struct vhb_cursor *cursor, const struct vhb_memory *memory,
 	while (bytes) {
 		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
 
-		ret = vhb_guest_write(memory, vhb_cursor_gpa(cursor), from, step);
+		ret = vhb_buffer_write(memory, gpa_of(cursor),
+				       vhb_cursor_user_addr(cursor), from,
+				       step);
 		if (ret)
 			return ret;
 		vhb_cursor_advance(cursor, step);
 		from += step;
+		bytes -= step;
+	}
+	return 0;
+}
+
+int vhb_cursor_written(struct vhb_cursor *cursor,
+		       const struct vhb_memory *memory, u32 bytes)
+{
+	int ret;
+
+	while (bytes) {
+		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
+
+		ret = vhb_buffer_written(memory, gpa_of(cursor),
+					 vhb_cursor_user_addr(cursor), step);
+		if (ret)
+			return ret;
+		vhb_cursor_advance(cursor, step);
 		bytes -= step;
 	}
 	return 0;

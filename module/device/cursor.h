@@ -47,12 +47,12 @@ static inline u32 vhb_cursor_left(const struct vhb_cursor *cursor)
 }
 
 /**
- * vhb_cursor_gpa() - guest address of here
- * @cursor: not at the end
+ * vhb_cursor_user_addr() - the owner's address of here
+ * @cursor: not at the end; segments are resolved
  */
-static inline u64 vhb_cursor_gpa(const struct vhb_cursor *cursor)
+static inline u64 vhb_cursor_user_addr(const struct vhb_cursor *cursor)
 {
-	return cursor->segment->gpa + cursor->done_bytes;
+	return cursor->segment->user_addr + cursor->done_bytes;
 }
 
 /**
@@ -91,5 +91,17 @@ int vhb_cursor_read(struct vhb_cursor *cursor, const struct vhb_memory *memory,
  */
 int vhb_cursor_write(struct vhb_cursor *cursor, const struct vhb_memory *memory,
 		     const void *from, u32 bytes);
+
+/**
+ * vhb_cursor_written() - what follows was written by other means; go forward
+ * @cursor: the cursor
+ * @memory: guest memory
+ * @bytes: at most vhb_cursor_left()
+ *
+ * Return: 0 or -EIO when it cannot be marked in the dirty log; the cursor is
+ * anywhere then.
+ */
+int vhb_cursor_written(struct vhb_cursor *cursor,
+		       const struct vhb_memory *memory, u32 bytes);
 
 #endif

@@ -12,10 +12,12 @@
 
 /* What the ring engine does, for every personality */
 #define RING_FEATURES (BIT_ULL(VIRTIO_F_NOTIFY_ON_EMPTY) |		\
+		       BIT_ULL(VHOST_F_LOG_ALL) |			\
 		       BIT_ULL(VIRTIO_F_ANY_LAYOUT) |			\
 		       BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |		\
 		       BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |		\
 		       BIT_ULL(VIRTIO_F_VERSION_1) |			\
+		       BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |		\
 		       BIT_ULL(VIRTIO_F_RING_PACKED) |			\
 		       BIT_ULL(VIRTIO_F_IN_ORDER))
 
@@ -38,6 +40,7 @@ int vhb_device_create(const struct vhb_personality *personality,
 		return -ENOMEM;
 	device->personality = personality;
 	mutex_init(&device->lock);
+	vhb_device_init_iotlb(device);
 	for (i = 0; i < personality->virtqueue_count_max; i++)
 		vhb_virtqueue_init(&device->virtqueues[i], device, i);
 	if (personality->open) {
@@ -68,6 +71,7 @@ void vhb_device_destroy(struct vhb_device *device)
 	vhb_registry_remove(device);
 	if (device->personality->release)
 		device->personality->release(device);
+	mutex_destroy(&device->iotlb_lock);
 	mutex_destroy(&device->lock);
 	kvfree(device);
 }
@@ -81,6 +85,12 @@ u64 vhb_device_features(struct vhb_device *device)
 	return features;
 }
 
+void vhb_device_tell_config(const struct vhb_device *device)
+{
+	if (device->on_news)
+		device->on_news(device->on_news_argument, VHB_NEWS_CONFIG, 0);
+}
+
 bool vhb_device_is_idle(struct vhb_device *device)
 {
 	unsigned int i;
@@ -92,13 +102,45 @@ bool vhb_device_is_idle(struct vhb_device *device)
 	return true;
 }
 
+/* Is there room for the marks of all of guest memory? */
+static int check_log(const struct vhb_table *table, u64 base)
+{
+	if (!base || !table || !table->region_count)
+		return 0;
+	return vhb_log_check(base, 0, vhb_table_last_gpa(table) + 1);
+}
+
+static void refresh(struct vhb_device *device)
+{
+	unsigned int i;
+
+	for (i = 0; i < vq_count(device); i++)
+		vhb_virtqueue_refresh(&device->virtqueues[i]);
+}
+
 int vhb_device_set_features(struct vhb_device *device, u64 features)
 {
+	const u64 changes = features ^ device->features;
+	const bool is_idle = vhb_device_is_idle(device);
+	int ret;
+
 	if (features & ~vhb_device_features(device))
 		return -EOPNOTSUPP;
-	if (features != device->features && !vhb_device_is_idle(device))
+	if (changes & ~BIT_ULL(VHOST_F_LOG_ALL) && !is_idle)
 		return -EBUSY;
+	if (changes & features & BIT_ULL(VHOST_F_LOG_ALL)) {
+		if (!is_idle && !device->log_base)
+			return -EINVAL;
+		ret = check_log(device->table, device->log_base);
+		if (ret)
+			return ret;
+	}
+	mutex_lock(&device->iotlb_lock);
 	WRITE_ONCE(device->features, features);
+	if (changes & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
+		vhb_iotlb_clear(&device->iotlb);
+	mutex_unlock(&device->iotlb_lock);
+	refresh(device);
 	return 0;
 }
 
@@ -120,40 +162,97 @@ int vhb_device_check_owner(const struct vhb_device *device)
 
 void vhb_device_reset_owner(struct vhb_device *device)
 {
+	struct mm_struct *mm;
 	unsigned int i;
 
 	/* All at once, then wait: they drain side by side. */
 	for (i = 0; i < vq_count(device); i++)
-		vhb_virtqueue_drain(&device->virtqueues[i]);
+		vhb_virtqueue_drain(&device->virtqueues[i], true);
 	for (i = 0; i < vq_count(device); i++) {
-		vhb_virtqueue_stop(&device->virtqueues[i], false);
+		vhb_virtqueue_await(&device->virtqueues[i]);
 		vhb_virtqueue_forget(&device->virtqueues[i]);
 	}
-	vhb_memory_put(device->memory);
-	device->memory = NULL;
-	WRITE_ONCE(device->features, 0);
+	vhb_table_put(device->table);
+	device->table = NULL;
+	device->log_base = 0;
+	vhb_device_set_log_call(device, NULL);
 	vhb_registry_set_owner(device, NULL);
-	if (device->mm)
-		mmput(device->mm);
-	device->mm = NULL;
+	mm = device->mm;
+	/* Whoever is about to tell the IOTLB something finds that it may not. */
+	mutex_lock(&device->iotlb_lock);
+	WRITE_ONCE(device->mm, NULL);
+	WRITE_ONCE(device->features, 0);
+	WRITE_ONCE(device->backend_features, 0);
+	vhb_iotlb_clear(&device->iotlb);
+	mutex_unlock(&device->iotlb_lock);
+	if (mm)
+		mmput(mm);
 }
 
-int vhb_device_set_memory(struct vhb_device *device, struct vhb_memory *memory)
+int vhb_device_set_table(struct vhb_device *device, struct vhb_table *table)
+{
+	unsigned int i;
+	int ret = 0;
+
+	if (vhb_device_has_feature(device, VHOST_F_LOG_ALL))
+		ret = check_log(table, device->log_base);
+	for (i = 0; !ret && i < vq_count(device); i++)
+		ret = vhb_virtqueue_check_table(&device->virtqueues[i], table);
+	if (ret) {
+		vhb_table_put(table);
+		return ret;
+	}
+	vhb_table_put(device->table);
+	device->table = table;
+	refresh(device);
+	return 0;
+}
+
+static bool marks_now(const struct vhb_device *device)
+{
+	unsigned int i;
+
+	for (i = 0; i < vq_count(device); i++) {
+		const struct vhb_virtqueue *vq = &device->virtqueues[i];
+
+		if (READ_ONCE(vq->state) == VHOST_BRIDGE_VRING_STOPPED)
+			continue;
+		if (vhb_device_has_feature(device, VHOST_F_LOG_ALL) ||
+		    vhb_virtqueue_marks_ring(vq))
+			return true;
+	}
+	return false;
+}
+
+int vhb_device_set_log_base(struct vhb_device *device, u64 base)
 {
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < vq_count(device); i++) {
-		ret = vhb_virtqueue_check_memory(&device->virtqueues[i],
-						 memory);
-		if (ret) {
-			vhb_memory_put(memory);
-			return ret;
-		}
+	if (!base && marks_now(device))
+		return -EINVAL;
+	ret = check_log(device->table, base);
+	for (i = 0; !ret && base && i < vq_count(device); i++) {
+		const struct vhb_virtqueue *vq = &device->virtqueues[i];
+
+		if (READ_ONCE(vq->state) != VHOST_BRIDGE_VRING_STOPPED)
+			ret = vhb_virtqueue_check_log(vq, &vq->addr, base);
 	}
-	for (i = 0; i < vq_count(device); i++)
-		vhb_virtqueue_set_memory(&device->virtqueues[i], memory);
-	vhb_memory_put(device->memory);
-	device->memory = memory;
+	if (ret)
+		return ret;
+	device->log_base = base;
+	refresh(device);
 	return 0;
+}
+
+void vhb_device_set_log_call(struct vhb_device *device,
+			     struct eventfd_ctx *call)
+{
+	struct eventfd_ctx *old = device->log_call;
+
+	device->log_call = call;
+	refresh(device);
+	/* Nobody sees it any more. */
+	if (old)
+		eventfd_ctx_put(old);
 }

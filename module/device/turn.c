@@ -11,10 +11,13 @@
 #include <linux/uaccess.h>
 
 #include "device/device.h"
+#include "device/resolve.h"
 #include "trace/trace.h"
 
 static_assert((int)VHB_RING_FAULT_MEMORY == VHOST_BRIDGE_FAULT_MEMORY);
 static_assert((int)VHB_RING_FAULT_EMPTY == VHOST_BRIDGE_FAULT_EMPTY);
+static_assert((int)VHB_RING_FAULT_LOG == VHOST_BRIDGE_FAULT_LOG);
+static_assert((int)VHB_RING_FAULT_ACCESS == VHOST_BRIDGE_FAULT_ACCESS);
 
 /* The driver broke the rules. Its ring is not touched any more. */
 static void break_virtqueue(struct vhb_virtqueue *vq,
@@ -23,6 +26,7 @@ static void break_virtqueue(struct vhb_virtqueue *vq,
 	if (!vq->ring.error)
 		vq->ring.error = -EPROTO;
 	vq->fault = fault;
+	vhb_virtqueue_forget_miss(vq);
 	trace_vhb_fault(vq->device->id, vq->index, fault);
 	/* One that drains goes on to; its requests are finished all the same. */
 	if (vq->state != VHOST_BRIDGE_VRING_RUNNING)
@@ -39,33 +43,66 @@ static void check_ring(struct vhb_virtqueue *vq, int error)
 		break_virtqueue(vq, (enum vhost_bridge_fault)vq->ring.fault);
 }
 
-/* False when there was nothing to finish */
+/* False when the IOTLB does not know the ring's page: try again */
+static bool give_back(struct vhb_virtqueue *vq, const struct vhb_used *used)
+{
+	int ret = 0;
+
+	if (vhb_virtqueue_can_write(vq)) {
+		ret = vhb_ring_push(&vq->ring, used);
+		if (ret == -EAGAIN)
+			return false;
+		check_ring(vq, ret);
+		if (!ret)
+			trace_vhb_used(vq->device->id, vq->index, used->id,
+				       used->written_bytes);
+	}
+	vq->in_flight_count--;
+	vq->counters.chain_count++;
+	return true;
+}
+
+/* False when it is not finished, as far as giving back goes */
+static bool finish(struct vhb_virtqueue *vq, struct vhb_request *request)
+{
+	struct vhb_used used = request->used;
+	int ret;
+
+	ret = vq->device->personality->finish(vq, request,
+					      &used.written_bytes);
+	if (ret == -EINPROGRESS)
+		return true;
+	if (ret)
+		break_virtqueue(vq, vhb_fault_of(ret));
+	if (give_back(vq, &used))
+		return true;
+	/* The request is gone, and what follows has to wait. */
+	vq->unpushed = used;
+	vq->has_unpushed = true;
+	return false;
+}
+
+/* False when there was nothing to finish, or when it has to wait */
 static bool finish_some(struct vhb_virtqueue *vq)
 {
-	struct llist_node *nodes = llist_del_all(&vq->completed);
-	struct vhb_request *request, *next;
-
-	if (!nodes)
-		return false;
+	if (vq->has_unpushed) {
+		if (!give_back(vq, &vq->unpushed))
+			return false;
+		vq->has_unpushed = false;
+	}
 	/* The list is last in, first out. */
-	nodes = llist_reverse_order(nodes);
-	llist_for_each_entry_safe(request, next, nodes, node) {
-		struct vhb_used used = request->used;
-		int ret;
+	if (!vq->unfinished)
+		vq->unfinished =
+			llist_reverse_order(llist_del_all(&vq->completed));
+	if (!vq->unfinished)
+		return false;
+	while (vq->unfinished) {
+		struct vhb_request *request =
+			llist_entry(vq->unfinished, struct vhb_request, node);
 
-		ret = vq->device->personality->finish(vq, request,
-						      &used.written_bytes);
-		if (ret == -EINPROGRESS)
-			continue;
-		vq->in_flight_count--;
-		vq->counters.chain_count++;
-		if (ret)
-			break_virtqueue(vq, VHOST_BRIDGE_FAULT_MEMORY);
-		if (!vhb_virtqueue_can_write(vq))
-			continue;
-		trace_vhb_used(vq->device->id, vq->index, used.id,
-			       used.written_bytes);
-		check_ring(vq, vhb_ring_push(&vq->ring, &used));
+		vq->unfinished = vq->unfinished->next;
+		if (!finish(vq, request))
+			return false;
 	}
 	return true;
 }
@@ -85,10 +122,25 @@ static bool finish_completed(struct vhb_virtqueue *vq)
 	return was_busy;
 }
 
+static int resolve(struct vhb_virtqueue *vq, struct vhb_chain *chain)
+{
+	int ret;
+
+	ret = vhb_chain_resolve(vq->memory, chain, vq->resolved);
+	if (!ret)
+		return 0;
+	vhb_ring_unpop(&vq->ring, chain);
+	if (ret == -E2BIG)
+		break_virtqueue(vq, VHOST_BRIDGE_FAULT_LONG);
+	else if (ret != -EAGAIN)
+		break_virtqueue(vq, vhb_fault_of(ret));
+	return ret;
+}
+
 /* Returns how many */
 static unsigned int take_chains(struct vhb_virtqueue *vq)
 {
-	struct vhb_chain chain = { .segments = vq->segments };
+	struct vhb_chain chain;
 	struct blk_plug plug;
 	unsigned int count = 0;
 	int ret = 0;
@@ -97,8 +149,11 @@ static unsigned int take_chains(struct vhb_virtqueue *vq)
 	while (count < VHB_VIRTQUEUE_BUDGET) {
 		enum vhost_bridge_fault fault;
 
+		chain.segments = vq->segments;
 		ret = vhb_ring_pop(&vq->ring, &chain);
 		if (ret <= 0)
+			break;
+		if (resolve(vq, &chain))
 			break;
 		count++;
 		trace_vhb_chain(vq->device->id, vq->index, chain.id,
@@ -107,13 +162,17 @@ static unsigned int take_chains(struct vhb_virtqueue *vq)
 		if (count == 1) {
 			vq->kicks_enabled = false;
 			ret = vhb_ring_disable_kicks(&vq->ring);
-			if (ret && ret != -EAGAIN)
+			if (ret && ret != -EAGAIN) {
+				vhb_ring_unpop(&vq->ring, &chain);
 				break;
+			}
 		}
 		vq->in_flight_count++;
 		fault = vq->device->personality->handle(vq, &chain);
 		if (fault) {
 			vq->in_flight_count--;
+			/* Nothing was done of it: the base stays before it. */
+			vhb_ring_unpop(&vq->ring, &chain);
 			break_virtqueue(vq, fault);
 			break;
 		}
@@ -132,16 +191,17 @@ static void call_driver(struct vhb_virtqueue *vq)
 		vhb_virtqueue_tell(vq, VHB_NEWS_CALL);
 }
 
-static void publish(struct vhb_virtqueue *vq)
+/* False when it has to be tried again */
+static bool publish(struct vhb_virtqueue *vq)
 {
 	int ret;
 
 	if (!vhb_virtqueue_can_write(vq))
-		return;
+		return true;
 	ret = vhb_ring_publish(&vq->ring);
 	if (ret <= 0) {
 		check_ring(vq, ret);
-		return;
+		return ret != -EAGAIN;
 	}
 	ret = vhb_ring_must_call(&vq->ring);
 	check_ring(vq, ret);
@@ -150,6 +210,7 @@ static void publish(struct vhb_virtqueue *vq)
 		call_driver(vq);
 	else
 		vq->counters.call_suppressed_count++;
+	return true;
 }
 
 /* Nothing left to do: poll a little, or ask for a kick. True to go on at once. */
@@ -184,7 +245,7 @@ static void save_base(const struct vhb_virtqueue *vq)
 	};
 
 	/* Nobody to tell when it fails: whoever comes next has no base then. */
-	if (vq->save_addr &&
+	if (vq->save_addr && !vq->has_given_up &&
 	    copy_to_user(u64_to_user_ptr(vq->save_addr), &saved, sizeof(saved)))
 		pr_debug("base of virtqueue %u is not saved\n", vq->index);
 }
@@ -192,31 +253,61 @@ static void save_base(const struct vhb_virtqueue *vq)
 static void become_stopped(struct vhb_virtqueue *vq)
 {
 	vq->base = vhb_ring_base(&vq->ring);
+	vhb_virtqueue_forget_miss(vq);
 	save_base(vq);
 	vhb_ring_destroy(&vq->ring);
-	vhb_memory_put(vq->memory);
-	vq->memory = NULL;
+	vhb_table_put(vq->view.table);
+	vq->view.table = NULL;
 	vq->counters.drain_count++;
 	vhb_virtqueue_enter(vq, VHOST_BRIDGE_VRING_STOPPED);
 	wake_up_all(&vq->stopped);
 }
 
+/*
+ * It drains and nobody is there to tell the IOTLB anything. What is done stays
+ * done, but the driver does not come to know; nor has who comes next a base.
+ */
+static void give_up(struct vhb_virtqueue *vq)
+{
+	vq->has_given_up = true;
+	vq->ring.error = -ECANCELED;
+}
+
+static void finish_draining(struct vhb_virtqueue *vq, bool is_published)
+{
+	WRITE_ONCE(vq->is_stuck, vq->has_unpushed || !is_published);
+	if (is_published && !vq->in_flight_count)
+		become_stopped(vq);
+	else if (vq->is_stuck)
+		wake_up_all(&vq->stopped);
+}
+
 static bool take_turn(struct vhb_virtqueue *vq)
 {
 	unsigned int taken = 0;
-	bool was_busy;
+	bool was_busy, is_published;
 
 	was_busy = finish_completed(vq);
 	if (vq->state == VHOST_BRIDGE_VRING_RUNNING)
 		taken = take_chains(vq);
 	was_busy |= finish_completed(vq);
-	publish(vq);
-	if (vq->state == VHOST_BRIDGE_VRING_DRAINING && !vq->in_flight_count)
-		become_stopped(vq);
+	is_published = publish(vq);
+	if (vq->gives_up && (vq->has_unpushed || !is_published))
+		give_up(vq);
+	/* What could not be given back never will be. */
+	if (!vhb_virtqueue_can_write(vq)) {
+		finish_completed(vq);
+		is_published = true;
+	}
+	if (vq->state == VHOST_BRIDGE_VRING_DRAINING)
+		finish_draining(vq, is_published);
 	if (vq->state != VHOST_BRIDGE_VRING_RUNNING)
 		return false;
 	if (taken == VHB_VIRTQUEUE_BUDGET)
 		return true;
+	/* Whoever tells the IOTLB asks for the next turn. */
+	if (vhb_virtqueue_is_waiting(vq))
+		return false;
 	return settle(vq, was_busy || taken);
 }
 

@@ -8,6 +8,7 @@
 #include <linux/virtio_ring.h>
 
 #include "device/device.h"
+#include "device/resolve.h"
 #include "trace/trace.h"
 
 void vhb_virtqueue_init(struct vhb_virtqueue *vq, struct vhb_device *device,
@@ -22,6 +23,7 @@ void vhb_virtqueue_init(struct vhb_virtqueue *vq, struct vhb_device *device,
 	vq->worker.run = vhb_virtqueue_turn;
 	vq->worker.argument = vq;
 	vhb_kick_init(&vq->kick, &vq->worker);
+	vq->memory = &vq->view;
 }
 
 void vhb_virtqueue_tell(const struct vhb_virtqueue *vq, enum vhb_news news)
@@ -71,6 +73,22 @@ void vhb_virtqueue_get_status(const struct vhb_virtqueue *vq,
 	};
 }
 
+static bool has_iotlb(const struct vhb_virtqueue *vq)
+{
+	return vhb_device_has_feature(vq->device, VIRTIO_F_ACCESS_PLATFORM);
+}
+
+/*
+ * The log address that the owner gave is that of the used ring. Packed rings are
+ * written in two places, and with an IOTLB a ring may be anywhere: their guest
+ * addresses are looked up.
+ */
+static bool has_ring_gpa(const struct vhb_virtqueue *vq)
+{
+	return !vhb_device_has_feature(vq->device, VIRTIO_F_RING_PACKED) &&
+	       !has_iotlb(vq);
+}
+
 static void describe_ring(const struct vhb_virtqueue *vq,
 			  struct vhb_ring_config *config)
 {
@@ -95,15 +113,19 @@ static void describe_ring(const struct vhb_virtqueue *vq,
 	};
 }
 
-static int check_areas(const struct vhb_ring_config *config,
-		       const struct vhb_memory *memory)
+static int check_areas(const struct vhb_virtqueue *vq,
+		       const struct vhb_ring_config *config,
+		       const struct vhb_table *table)
 {
 	u64 desc_bytes, avail_bytes, used_bytes;
 
+	/* Nobody knows yet where they are. */
+	if (has_iotlb(vq))
+		return 0;
 	vhb_ring_area_bytes(config, &desc_bytes, &avail_bytes, &used_bytes);
-	if (!vhb_memory_has_area(memory, config->desc_addr, desc_bytes) ||
-	    !vhb_memory_has_area(memory, config->avail_addr, avail_bytes) ||
-	    !vhb_memory_has_area(memory, config->used_addr, used_bytes))
+	if (!vhb_table_has_area(table, config->desc_addr, desc_bytes) ||
+	    !vhb_table_has_area(table, config->avail_addr, avail_bytes) ||
+	    !vhb_table_has_area(table, config->used_addr, used_bytes))
 		return -EFAULT;
 	return 0;
 }
@@ -118,6 +140,13 @@ static int hire_worker(struct vhb_virtqueue *vq)
 					      sizeof(*vq->segments),
 					      GFP_KERNEL_ACCOUNT);
 		if (!vq->segments)
+			return -ENOMEM;
+	}
+	if (!vq->resolved) {
+		vq->resolved = kvmalloc_array(VHB_RESOLVED_MAX,
+					      sizeof(*vq->resolved),
+					      GFP_KERNEL_ACCOUNT);
+		if (!vq->resolved)
 			return -ENOMEM;
 	}
 	if (vq->worker.task)
@@ -141,6 +170,43 @@ static int save_nothing(u64 save_addr)
 	return 0;
 }
 
+/* What there is to be marked can be */
+static int check_log(const struct vhb_virtqueue *vq)
+{
+	const struct vhb_device *device = vq->device;
+
+	if (!vhb_device_has_feature(device, VHOST_F_LOG_ALL) &&
+	    !vhb_virtqueue_marks_ring(vq))
+		return 0;
+	if (!device->log_base)
+		return -EINVAL;
+	return vhb_virtqueue_check_log(vq, &vq->addr, device->log_base);
+}
+
+/* Lock held. The table that was seen before is let go of. */
+static void look(struct vhb_virtqueue *vq)
+{
+	const struct vhb_device *device = vq->device;
+	struct vhb_table *old = vq->view.table;
+
+	vq->view = (struct vhb_memory){
+		.table = vhb_table_get(device->table),
+		.iotlb = has_iotlb(vq) ? &vq->device->iotlb : NULL,
+		.viewer = vq->index,
+		.log = {
+			.base = device->log_base,
+			.call = device->log_call,
+			.marks_buffers = vhb_device_has_feature(device,
+								VHOST_F_LOG_ALL),
+			.marks_ring = vhb_virtqueue_marks_ring(vq),
+			.has_ring_gpa = has_ring_gpa(vq),
+			.ring_gpa = vq->addr.log_guest_addr,
+			.ring_addr = vq->addr.used_user_addr,
+		},
+	};
+	vhb_table_put(old);
+}
+
 static int start_ring(struct vhb_virtqueue *vq,
 		      const struct vhb_ring_config *config, u64 save_addr)
 {
@@ -149,23 +215,28 @@ static int start_ring(struct vhb_virtqueue *vq,
 	ret = vhb_ring_init(&vq->ring, config);
 	if (ret)
 		return ret;
-	ret = vhb_ring_start(&vq->ring, vq->device->memory, vq->base);
+	look(vq);
+	ret = vhb_ring_start(&vq->ring, vq->memory, vq->base);
 	if (ret)
 		goto destroy_ring;
 	ret = save_nothing(save_addr);
 	if (ret)
 		goto destroy_ring;
 
-	vq->memory = vhb_memory_get(vq->device->memory);
 	vq->save_addr = save_addr;
 	vq->kicks_enabled = false;
 	vq->fault = VHOST_BRIDGE_FAULT_NONE;
+	vq->is_stuck = false;
+	vq->gives_up = false;
+	vq->has_given_up = false;
 	vhb_virtqueue_enter(vq, VHOST_BRIDGE_VRING_RUNNING);
 	vhb_kick_listen(&vq->kick);
 	return 0;
 
 destroy_ring:
 	vhb_ring_destroy(&vq->ring);
+	vhb_table_put(vq->view.table);
+	vq->view.table = NULL;
 	return ret;
 }
 
@@ -177,13 +248,16 @@ int vhb_virtqueue_start(struct vhb_virtqueue *vq, u64 save_addr)
 
 	if (READ_ONCE(vq->state) != VHOST_BRIDGE_VRING_STOPPED)
 		return -EBUSY;
-	if (!vq->num || !vq->has_addr || !device->memory)
+	if (!vq->num || !vq->has_addr || !device->table)
 		return -EINVAL;
 	describe_ring(vq, &config);
 	ret = vhb_ring_check(&config);
 	if (ret)
 		return ret;
-	ret = check_areas(&config, device->memory);
+	ret = check_areas(vq, &config, device->table);
+	if (ret)
+		return ret;
+	ret = check_log(vq);
 	if (ret)
 		return ret;
 	if (device->personality->start) {
@@ -204,7 +278,7 @@ int vhb_virtqueue_start(struct vhb_virtqueue *vq, u64 save_addr)
 	return ret;
 }
 
-int vhb_virtqueue_drain(struct vhb_virtqueue *vq)
+int vhb_virtqueue_drain(struct vhb_virtqueue *vq, bool gives_up)
 {
 	int ret = 0;
 
@@ -212,9 +286,12 @@ int vhb_virtqueue_drain(struct vhb_virtqueue *vq)
 	if (vq->state == VHOST_BRIDGE_VRING_STOPPED) {
 		ret = -ESRCH;
 	} else if (vq->state != VHOST_BRIDGE_VRING_DRAINING) {
+		/* What it needs to drain it may miss again; the rest, no more. */
+		vhb_virtqueue_forget_miss(vq);
 		vhb_virtqueue_enter(vq, VHOST_BRIDGE_VRING_DRAINING);
 		vhb_kick_ignore(&vq->kick);
 	}
+	vq->gives_up |= gives_up;
 	mutex_unlock(&vq->lock);
 	if (!ret)
 		vhb_worker_wake(&vq->worker);
@@ -227,18 +304,29 @@ static bool is_stopped(const struct vhb_virtqueue *vq)
 	return smp_load_acquire(&vq->state) == VHOST_BRIDGE_VRING_STOPPED;
 }
 
-int vhb_virtqueue_stop(struct vhb_virtqueue *vq, bool is_interruptible)
+/* Until the IOTLB is told what is missed, and that moment ends it already */
+static bool is_stuck(struct vhb_virtqueue *vq)
+{
+	return READ_ONCE(vq->is_stuck) && vhb_virtqueue_is_waiting(vq);
+}
+
+int vhb_virtqueue_stop(struct vhb_virtqueue *vq)
 {
 	int ret;
 
-	ret = vhb_virtqueue_drain(vq);
+	ret = vhb_virtqueue_drain(vq, false);
 	if (ret)
 		return ret;
-	if (!is_interruptible)
-		wait_event(vq->stopped, is_stopped(vq));
-	else if (wait_event_interruptible(vq->stopped, is_stopped(vq)))
+	/* Who asks may be the one who has to tell the IOTLB: let it do so. */
+	if (wait_event_interruptible(vq->stopped,
+				     is_stopped(vq) || is_stuck(vq)))
 		return -EINTR;
-	return 0;
+	return is_stopped(vq) ? 0 : -EAGAIN;
+}
+
+void vhb_virtqueue_await(struct vhb_virtqueue *vq)
+{
+	wait_event(vq->stopped, is_stopped(vq));
 }
 
 static void replace_eventfd(struct eventfd_ctx **slot, struct eventfd_ctx *ctx)
@@ -269,28 +357,72 @@ void vhb_virtqueue_forget(struct vhb_virtqueue *vq)
 	vhb_worker_stop(&vq->worker);
 	kvfree(vq->segments);
 	vq->segments = NULL;
+	kvfree(vq->resolved);
+	vq->resolved = NULL;
 }
 
-int vhb_virtqueue_check_memory(struct vhb_virtqueue *vq,
-			       const struct vhb_memory *memory)
+int vhb_virtqueue_check_table(struct vhb_virtqueue *vq,
+			      const struct vhb_table *table)
 {
 	int ret = 0;
 
 	mutex_lock(&vq->lock);
 	if (vq->state != VHOST_BRIDGE_VRING_STOPPED)
-		ret = check_areas(&vq->ring.config, memory);
+		ret = check_areas(vq, &vq->ring.config, table);
 	mutex_unlock(&vq->lock);
 	return ret;
 }
 
-void vhb_virtqueue_set_memory(struct vhb_virtqueue *vq,
-			      struct vhb_memory *memory)
+void vhb_virtqueue_refresh(struct vhb_virtqueue *vq)
 {
 	mutex_lock(&vq->lock);
-	if (vq->state != VHOST_BRIDGE_VRING_STOPPED) {
-		vhb_memory_put(vq->memory);
-		vq->memory = vhb_memory_get(memory);
-		vq->ring.memory = memory;
-	}
+	if (vq->state != VHOST_BRIDGE_VRING_STOPPED)
+		look(vq);
 	mutex_unlock(&vq->lock);
+}
+
+int vhb_virtqueue_check_log(const struct vhb_virtqueue *vq,
+			    const struct vhost_vring_addr *addr, u64 base)
+{
+	u64 desc_bytes, avail_bytes, used_bytes;
+	struct vhb_ring_config config;
+
+	if (!(addr->flags & BIT(VHOST_VRING_F_LOG)) || !has_ring_gpa(vq))
+		return 0;
+	describe_ring(vq, &config);
+	vhb_ring_area_bytes(&config, &desc_bytes, &avail_bytes, &used_bytes);
+	if (used_bytes - 1 > U64_MAX - addr->log_guest_addr)
+		return -EFAULT;
+	return vhb_log_check(base, addr->log_guest_addr, used_bytes);
+}
+
+static bool is_same_ring(const struct vhost_vring_addr *a,
+			 const struct vhost_vring_addr *b)
+{
+	return a->desc_user_addr == b->desc_user_addr &&
+	       a->avail_user_addr == b->avail_user_addr &&
+	       a->used_user_addr == b->used_user_addr;
+}
+
+int vhb_virtqueue_set_addr(struct vhb_virtqueue *vq,
+			   const struct vhost_vring_addr *addr)
+{
+	const u64 base = vq->device->log_base;
+	int ret;
+
+	if (READ_ONCE(vq->state) == VHOST_BRIDGE_VRING_STOPPED) {
+		vq->addr = *addr;
+		vq->has_addr = true;
+		return 0;
+	}
+	if (!is_same_ring(&vq->addr, addr))
+		return -EBUSY;
+	if (addr->flags & BIT(VHOST_VRING_F_LOG) && !base)
+		return -EINVAL;
+	ret = vhb_virtqueue_check_log(vq, addr, base);
+	if (ret)
+		return ret;
+	vq->addr = *addr;
+	vhb_virtqueue_refresh(vq);
+	return 0;
 }

@@ -86,8 +86,33 @@ static int chardev_uring_cmd(struct io_uring_cmd *command,
 	return vhb_uring_cmd(command->file->private_data, command, issue_flags);
 }
 
+static struct vhb_device *device_of(const struct file *file)
+{
+	const struct vhb_handle *handle = file->private_data;
+
+	return handle->device;
+}
+
+static ssize_t chardev_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	return vhb_iotlb_read(device_of(iocb->ki_filp), iocb, to);
+}
+
+static ssize_t chardev_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	return vhb_iotlb_write(device_of(iocb->ki_filp), iocb, from);
+}
+
+static __poll_t chardev_poll(struct file *file, poll_table *wait)
+{
+	return vhb_iotlb_poll(device_of(file), file, wait);
+}
+
 static const struct file_operations chardev_fops = {
 	.owner = THIS_MODULE,
+	.read_iter = chardev_read_iter,
+	.write_iter = chardev_write_iter,
+	.poll = chardev_poll,
 	.open = chardev_open,
 	.flush = chardev_flush,
 	.release = chardev_release,

@@ -2,11 +2,14 @@
 #ifndef VHB_INTERFACE_INTERFACE_H
 #define VHB_INTERFACE_INTERFACE_H
 
+#include <linux/poll.h>
 #include <linux/types.h>
 
 #include "interface/uring_slot.h"
 
 struct io_uring_cmd;
+struct iov_iter;
+struct kiocb;
 
 /**
  * struct vhb_handle - an open file of a character device
@@ -65,5 +68,38 @@ long vhb_vring_ioctl(struct vhb_device *device, unsigned int command,
  */
 int vhb_uring_cmd(struct vhb_handle *handle, struct io_uring_cmd *command,
 		  unsigned int issue_flags);
+
+/**
+ * vhb_iotlb_read() - hand a miss to the owner
+ * @device: the device, not locked
+ * @iocb: whether it may wait
+ * @to: room for a &struct vhost_msg_v2
+ *
+ * Return: the message's size; 0 when there is no room for it; -EAGAIN when there
+ * is no miss and it may not wait; -EINTR or what makes the call start again;
+ * -EBADFD without an IOTLB; -EPERM; -EFAULT.
+ */
+ssize_t vhb_iotlb_read(struct vhb_device *device, struct kiocb *iocb,
+		       struct iov_iter *to);
+
+/**
+ * vhb_iotlb_write() - what the owner says
+ * @device: the device, not locked
+ * @iocb: not used
+ * @from: a &struct vhost_msg_v2
+ *
+ * Return: the message's size; -EFAULT without an IOTLB; -errno.
+ */
+ssize_t vhb_iotlb_write(struct vhb_device *device, struct kiocb *iocb,
+			struct iov_iter *from);
+
+/**
+ * vhb_iotlb_poll() - is there a miss?
+ * @device: the device, not locked
+ * @file: its file
+ * @wait: where to wait
+ */
+__poll_t vhb_iotlb_poll(struct vhb_device *device, struct file *file,
+			poll_table *wait);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/eventfd.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -55,15 +56,64 @@ static long set_features(struct vhb_device *device, unsigned long argument)
 	return vhb_device_set_features(device, features);
 }
 
+/* Which version of its messages the owner can read */
+static long get_backend_features(struct vhb_device *device,
+				 unsigned long argument)
+{
+	const u64 features = BIT_ULL(VHOST_BACKEND_F_IOTLB_MSG_V2);
+
+	return copy_to_user((void __user *)argument, &features,
+			    sizeof(features)) ? -EFAULT : 0;
+}
+
+static long set_backend_features(struct vhb_device *device,
+				 unsigned long argument)
+{
+	u64 features;
+
+	if (copy_from_user(&features, (const void __user *)argument,
+			   sizeof(features)))
+		return -EFAULT;
+	if (features & ~BIT_ULL(VHOST_BACKEND_F_IOTLB_MSG_V2))
+		return -EOPNOTSUPP;
+	WRITE_ONCE(device->backend_features, features);
+	return 0;
+}
+
 static long set_mem_table(struct vhb_device *device, unsigned long argument)
 {
-	struct vhb_memory *memory;
+	struct vhb_table *table;
 	int ret;
 
-	ret = vhb_memory_create((const void __user *)argument, &memory);
+	ret = vhb_table_create((const void __user *)argument, &table);
 	if (ret)
 		return ret;
-	return vhb_device_set_memory(device, memory);
+	return vhb_device_set_table(device, table);
+}
+
+static long set_log_base(struct vhb_device *device, unsigned long argument)
+{
+	u64 base;
+
+	if (copy_from_user(&base, (const void __user *)argument, sizeof(base)))
+		return -EFAULT;
+	return vhb_device_set_log_base(device, base);
+}
+
+static long set_log_fd(struct vhb_device *device, unsigned long argument)
+{
+	struct eventfd_ctx *call = NULL;
+	int fd;
+
+	if (copy_from_user(&fd, (const void __user *)argument, sizeof(fd)))
+		return -EFAULT;
+	if (fd != -1) {
+		call = eventfd_ctx_fdget(fd);
+		if (IS_ERR(call))
+			return PTR_ERR(call);
+	}
+	vhb_device_set_log_call(device, call);
+	return 0;
 }
 
 /* Reads and checks the argument of the configuration space's requests. */
@@ -134,7 +184,11 @@ static const struct request_row rows[] = {
 	{ VHOST_SET_OWNER, false, set_owner },
 	{ VHOST_RESET_OWNER, true, reset_owner },
 	{ VHOST_SET_FEATURES, true, set_features },
+	{ VHOST_GET_BACKEND_FEATURES, false, get_backend_features },
+	{ VHOST_SET_BACKEND_FEATURES, true, set_backend_features },
 	{ VHOST_SET_MEM_TABLE, true, set_mem_table },
+	{ VHOST_SET_LOG_BASE, true, set_log_base },
+	{ VHOST_SET_LOG_FD, true, set_log_fd },
 	{ VHOST_BRIDGE_GET_CONFIG, false, get_config },
 	{ VHOST_BRIDGE_SET_CONFIG, true, set_config },
 };

@@ -328,6 +328,7 @@ static bool is_state(enum vhb_news news)
 		return true;
 	case VHB_NEWS_CALL:
 	case VHB_NEWS_CONFIG:
+	case VHB_NEWS_MISS:
 		break;
 	}
 	return false;

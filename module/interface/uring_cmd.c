@@ -42,7 +42,7 @@ static int drain(struct vhb_handle *handle, struct vhb_virtqueue *vq,
 					   issue_flags);
 	mutex_unlock(&vq->lock);
 	if (ret == -EIOCBQUEUED)
-		vhb_virtqueue_drain(vq);
+		vhb_virtqueue_drain(vq, false);
 	return ret;
 }
 

@@ -97,17 +97,14 @@ static long set_addr(struct vhb_device *device, unsigned int command,
 	vq = find_vq(device, addr.index);
 	if (!vq)
 		return -ENOBUFS;
-	if (is_running(vq))
-		return -EBUSY;
-	if (addr.flags)
+	if (addr.flags & ~BIT(VHOST_VRING_F_LOG))
 		return -EOPNOTSUPP;
 	if (!IS_ALIGNED(addr.desc_user_addr, 16) ||
 	    !IS_ALIGNED(addr.avail_user_addr, 2) ||
-	    !IS_ALIGNED(addr.used_user_addr, 4))
+	    !IS_ALIGNED(addr.used_user_addr, 4) ||
+	    !IS_ALIGNED(addr.log_guest_addr, 4))
 		return -EINVAL;
-	vq->addr = addr;
-	vq->has_addr = true;
-	return 0;
+	return vhb_virtqueue_set_addr(vq, &addr);
 }
 
 static long set_kick(struct vhb_virtqueue *vq, int fd)
@@ -185,7 +182,7 @@ static long start_or_stop(struct vhb_device *device, unsigned int command,
 		return -ENOBUFS;
 	if (command == VHOST_BRIDGE_START_VRING)
 		return vhb_virtqueue_start(vq, vring.base_addr);
-	return vring.base_addr ? -EINVAL : vhb_virtqueue_stop(vq, true);
+	return vring.base_addr ? -EINVAL : vhb_virtqueue_stop(vq);
 }
 
 static long get_status(struct vhb_device *device, unsigned long argument)

@@ -2,86 +2,193 @@
 #include <linux/minmax.h>
 #include <linux/uaccess.h>
 
-#include "memory/memory.h"
-#include "memory/table.h"
+#include "memory/view.h"
+
+/* The owner's address of the driver's, and how far it goes on from there */
+static int locate(const struct vhb_memory *memory, u64 addr, u64 size_bytes,
+		  u8 access, u64 *user_addr_out, u64 *chunk_bytes_out)
+{
+	if (memory->iotlb)
+		return vhb_iotlb_translate(memory->iotlb, memory->viewer, addr,
+					   size_bytes, access, user_addr_out,
+					   chunk_bytes_out);
+	*user_addr_out = addr;
+	*chunk_bytes_out = size_bytes;
+	return 0;
+}
 
 int vhb_area_read16(const struct vhb_memory *memory, u64 addr, u16 *value_out)
 {
+	u64 user_addr, chunk;
 	__le16 value;
+	int ret;
 
-	if (get_user(value, (__le16 __user *)u64_to_user_ptr(addr)))
+	ret = locate(memory, addr, sizeof(value), VHOST_ACCESS_RO, &user_addr,
+		     &chunk);
+	if (ret)
+		return ret;
+	if (unlikely(chunk < sizeof(value))) {
+		/* Whoever cuts it apart has it read in two pieces. */
+		ret = vhb_area_read(memory, addr, &value, sizeof(value));
+		if (ret)
+			return ret;
+	} else if (get_user(value, (__le16 __user *)u64_to_user_ptr(user_addr))) {
 		return -EFAULT;
+	}
 	*value_out = le16_to_cpu(value);
 	return 0;
 }
 
 int vhb_area_write16(const struct vhb_memory *memory, u64 addr, u16 value)
 {
-	if (put_user(cpu_to_le16(value), (__le16 __user *)u64_to_user_ptr(addr)))
+	const __le16 raw = cpu_to_le16(value);
+	u64 user_addr, chunk;
+	int ret;
+
+	ret = locate(memory, addr, sizeof(raw), VHOST_ACCESS_WO, &user_addr,
+		     &chunk);
+	if (ret)
+		return ret;
+	if (unlikely(chunk < sizeof(raw)))
+		return vhb_area_write(memory, addr, &raw, sizeof(raw));
+	if (put_user(raw, (__le16 __user *)u64_to_user_ptr(user_addr)))
 		return -EFAULT;
-	return 0;
+	return vhb_log_area(memory, user_addr, sizeof(raw));
 }
 
 int vhb_area_read(const struct vhb_memory *memory, u64 addr, void *to,
 		  size_t size_bytes)
 {
-	return copy_from_user(to, u64_to_user_ptr(addr), size_bytes) ? -EFAULT :
-								       0;
+	u64 user_addr, chunk;
+	int ret;
+
+	for (; size_bytes; size_bytes -= chunk, addr += chunk, to += chunk) {
+		ret = locate(memory, addr, size_bytes, VHOST_ACCESS_RO,
+			     &user_addr, &chunk);
+		if (ret)
+			return ret;
+		if (copy_from_user(to, u64_to_user_ptr(user_addr), chunk))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static int look_through(const struct vhb_memory *memory, u64 addr,
+			u64 size_bytes, u8 access)
+{
+	u64 user_addr, chunk;
+	int ret;
+
+	for (; size_bytes; size_bytes -= chunk, addr += chunk) {
+		ret = locate(memory, addr, size_bytes, access, &user_addr,
+			     &chunk);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 int vhb_area_write(const struct vhb_memory *memory, u64 addr, const void *from,
 		   size_t size_bytes)
 {
-	return copy_to_user(u64_to_user_ptr(addr), from, size_bytes) ? -EFAULT :
-								       0;
+	u64 user_addr, chunk;
+	int ret;
+
+	/* All or nothing. What is forgotten meanwhile is written once more. */
+	ret = look_through(memory, addr, size_bytes, VHOST_ACCESS_WO);
+	if (ret)
+		return ret;
+	for (; size_bytes; size_bytes -= chunk, addr += chunk, from += chunk) {
+		ret = locate(memory, addr, size_bytes, VHOST_ACCESS_WO,
+			     &user_addr, &chunk);
+		if (ret)
+			return ret;
+		if (copy_to_user(u64_to_user_ptr(user_addr), from, chunk))
+			return -EFAULT;
+		ret = vhb_log_area(memory, user_addr, chunk);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
-/* The owner's address of a guest address, and how far it goes on from there */
-static int translate(const struct vhb_memory *memory, u64 gpa,
-		     size_t size_bytes, void __user **user_out,
-		     size_t *chunk_bytes_out)
+/* Of a guest address, as the region table has it */
+static int find_gpa(const struct vhb_memory *memory, u64 gpa, u64 size_bytes,
+		    u64 *user_addr_out, u64 *chunk_bytes_out)
 {
-	const struct vhb_region *region = vhb_memory_find(memory, gpa);
+	const struct vhb_region *region = vhb_table_find(memory->table, gpa);
 	u64 offset;
 
 	if (!region)
 		return -EFAULT;
 	offset = gpa - region->gpa;
-	*user_out = u64_to_user_ptr(region->user_addr + offset);
-	*chunk_bytes_out = min_t(u64, size_bytes, region->size_bytes - offset);
+	*user_addr_out = region->user_addr + offset;
+	*chunk_bytes_out = min(size_bytes, region->size_bytes - offset);
 	return 0;
+}
+
+int vhb_buffer_resolve(const struct vhb_memory *memory, u64 gpa,
+		       u32 size_bytes, bool is_writable, u64 *user_addr_out,
+		       u32 *chunk_bytes_out)
+{
+	u64 chunk;
+	int ret;
+
+	if (memory->iotlb)
+		ret = locate(memory, gpa, size_bytes,
+			     is_writable ? VHOST_ACCESS_WO : VHOST_ACCESS_RO,
+			     user_addr_out, &chunk);
+	else
+		ret = find_gpa(memory, gpa, size_bytes, user_addr_out, &chunk);
+	if (!ret)
+		*chunk_bytes_out = chunk;
+	return ret;
 }
 
 int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
 		   size_t size_bytes)
 {
-	void __user *user;
-	size_t chunk;
+	u64 user_addr;
+	u32 chunk;
 	int ret;
 
 	for (; size_bytes; size_bytes -= chunk, gpa += chunk, to += chunk) {
-		ret = translate(memory, gpa, size_bytes, &user, &chunk);
+		ret = vhb_buffer_resolve(memory, gpa, size_bytes, false,
+					 &user_addr, &chunk);
 		if (ret)
 			return ret;
-		if (copy_from_user(to, user, chunk))
-			return -EFAULT;
+		ret = vhb_buffer_read(memory, user_addr, to, chunk);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
 
-int vhb_guest_write(const struct vhb_memory *memory, u64 gpa, const void *from,
+int vhb_buffer_read(const struct vhb_memory *memory, u64 user_addr, void *to,
 		    size_t size_bytes)
 {
-	void __user *user;
-	size_t chunk;
+	return copy_from_user(to, u64_to_user_ptr(user_addr), size_bytes) ?
+		       -EFAULT :
+		       0;
+}
+
+int vhb_buffer_write(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
+		     const void *from, size_t size_bytes)
+{
+	const bool is_copied = !copy_to_user(u64_to_user_ptr(user_addr), from,
+					     size_bytes);
 	int ret;
 
-	for (; size_bytes; size_bytes -= chunk, gpa += chunk, from += chunk) {
-		ret = translate(memory, gpa, size_bytes, &user, &chunk);
-		if (ret)
-			return ret;
-		if (copy_to_user(user, from, chunk))
-			return -EFAULT;
-	}
-	return 0;
+	/* Some of it may be there even when it is not all. */
+	ret = vhb_buffer_written(memory, gpa, user_addr, size_bytes);
+	return is_copied ? ret : -EFAULT;
+}
+
+int vhb_buffer_written(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
+		       u64 size_bytes)
+{
+	/* Nothing is there, and the guest address may be any. */
+	if (user_addr >= VHB_BUFFER_NOWHERE)
+		return 0;
+	return vhb_log_buffer(memory, gpa, user_addr, size_bytes);
 }

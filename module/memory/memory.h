@@ -7,14 +7,17 @@
 /**
  * DOC: guest memory
  *
- * The only code that touches guest memory. A &struct vhb_memory is a snapshot:
- * it never changes, it is replaced. Who uses one holds a reference or the lock
- * of the virtqueue that does.
+ * The only code that touches guest memory. A &struct vhb_memory is how one
+ * virtqueue sees it; who uses it holds that one's lock.
  *
- * Two kinds of addresses come in. *Guest addresses* (GPA) are what descriptors
+ * Three kinds of addresses come in. *Guest addresses* (GPA) are what descriptors
  * hold; the region table turns them into addresses of the owner. *Area
  * addresses* are what VHOST_SET_VRING_ADDR gave for a ring: addresses of the
- * owner already.
+ * owner already. With an IOTLB both are the driver's (IOVA), and it is the IOTLB
+ * that turns them into addresses of the owner. *Buffers* are pieces of guest
+ * memory that were looked up once, by vhb_buffer_resolve(), and then have both,
+ * their guest address and that of the owner: what happens to table and IOTLB
+ * afterwards does not touch them.
  *
  * All calls that read or write run in a thread that uses the owner's address
  * space, may sleep, and return 0 or -errno:
@@ -22,11 +25,14 @@
  * * -EFAULT: outside the table, or the owner has nothing mapped there
  * * -EAGAIN: nothing is known of the address yet (a miss was reported); nothing
  *   was changed, the same call succeeds later
+ * * -EACCES: the IOTLB does not allow it
+ * * -EIO: it was written, but cannot be marked in the dirty log
  *
  * Each call reads or writes guest memory once. What it returned may be judged;
  * reading again would give a guest the chance to change it in between.
  *
- * Values are little-endian in guest memory and native in arguments.
+ * Values are little-endian in guest memory and native in arguments. What is
+ * written is marked in the dirty log by the call that writes it.
  */
 
 struct vhb_memory;
@@ -44,8 +50,6 @@ int vhb_area_read16(const struct vhb_memory *memory, u64 addr, u16 *value_out);
  * @memory: guest memory
  * @addr: area address
  * @value: what shall be there
- *
- * Written pages are marked in the dirty log, here and in all calls that write.
  */
 int vhb_area_write16(const struct vhb_memory *memory, u64 addr, u16 value);
 
@@ -80,13 +84,59 @@ int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
 		   size_t size_bytes);
 
 /**
- * vhb_guest_write() - copy to guest memory, across regions that adjoin
+ * VHB_BUFFER_NOWHERE - address of the owner of a buffer that is not in memory
+ *
+ * No user address, nor is one up to 4 GiB behind it: whatever is done with it
+ * fails with -EFAULT.
+ */
+#define VHB_BUFFER_NOWHERE 0xfff0000000000000ull
+
+/**
+ * vhb_buffer_resolve() - look up where a buffer is
  * @memory: guest memory
  * @gpa: guest address
+ * @size_bytes: length; not zero
+ * @is_writable: by the device
+ * @user_addr_out: the owner's address
+ * @chunk_bytes_out: how far it goes on from there, at most @size_bytes
+ *
+ * Return: 0 or an error of memory.
+ */
+int vhb_buffer_resolve(const struct vhb_memory *memory, u64 gpa,
+		       u32 size_bytes, bool is_writable, u64 *user_addr_out,
+		       u32 *chunk_bytes_out);
+
+/**
+ * vhb_buffer_read() - copy from a buffer
+ * @memory: guest memory
+ * @user_addr: where, from vhb_buffer_resolve()
+ * @to: where to
+ * @size_bytes: how much
+ */
+int vhb_buffer_read(const struct vhb_memory *memory, u64 user_addr, void *to,
+		    size_t size_bytes);
+
+/**
+ * vhb_buffer_write() - copy to a buffer
+ * @memory: guest memory
+ * @gpa: its guest address
+ * @user_addr: where, from vhb_buffer_resolve()
  * @from: where from
  * @size_bytes: how much
  */
-int vhb_guest_write(const struct vhb_memory *memory, u64 gpa, const void *from,
-		    size_t size_bytes);
+int vhb_buffer_write(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
+		     const void *from, size_t size_bytes);
+
+/**
+ * vhb_buffer_written() - a buffer was written by other means
+ * @memory: guest memory
+ * @gpa: its guest address
+ * @user_addr: where it was, from vhb_buffer_resolve()
+ * @size_bytes: how much
+ *
+ * Return: 0 or -EIO.
+ */
+int vhb_buffer_written(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
+		       u64 size_bytes);
 
 #endif

@@ -3,9 +3,6 @@
 
 #include <linux/mm.h>
 
-#include "memory/memory.h"
-#include "memory/table.h"
-
 /* Pages pinned in one go: what fits on the stack */
 #define BATCH_PAGES 32
 
@@ -84,29 +81,19 @@ static int pin_some(struct pieces *pieces, u64 user_addr, u32 size_bytes,
 	return 0;
 }
 
-int vhb_guest_pin(const struct vhb_memory *memory, u64 gpa, u32 size_bytes,
-		  bool to_guest, struct bio_vec *bvecs, u32 *bvec_count,
-		  u32 bvec_room, u32 *pinned_bytes_out)
+int vhb_buffer_pin(u64 user_addr, u32 size_bytes, bool to_guest,
+		   struct bio_vec *bvecs, u32 *bvec_count, u32 bvec_room,
+		   u32 *pinned_bytes_out)
 {
 	struct pieces pieces = { bvecs, *bvec_count, bvec_room };
 	u32 left = size_bytes, pinned;
 	int ret = 0;
 
 	while (left && pieces.count < pieces.room) {
-		const struct vhb_region *region = vhb_memory_find(memory, gpa);
-		u64 offset;
-
-		if (!region) {
-			ret = -EFAULT;
-			break;
-		}
-		offset = gpa - region->gpa;
-		ret = pin_some(&pieces, region->user_addr + offset,
-			       min_t(u64, left, region->size_bytes - offset),
-			       to_guest, &pinned);
+		ret = pin_some(&pieces, user_addr, left, to_guest, &pinned);
 		if (ret)
 			break;
-		gpa += pinned;
+		user_addr += pinned;
 		left -= pinned;
 	}
 	*bvec_count = pieces.count;
@@ -114,7 +101,7 @@ int vhb_guest_pin(const struct vhb_memory *memory, u64 gpa, u32 size_bytes,
 	return ret;
 }
 
-void vhb_guest_unpin(struct bio_vec *bvecs, u32 bvec_count, bool to_guest)
+void vhb_buffer_unpin(struct bio_vec *bvecs, u32 bvec_count, bool to_guest)
 {
 	u32 i;
 

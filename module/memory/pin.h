@@ -5,14 +5,11 @@
 #include <linux/bvec.h>
 #include <linux/types.h>
 
-struct vhb_memory;
-
 /**
- * vhb_guest_pin() - pin the pages behind guest memory for direct I/O
- * @memory: guest memory
- * @gpa: guest address
+ * vhb_buffer_pin() - pin the pages behind a buffer for direct I/O
+ * @user_addr: where, from vhb_buffer_resolve()
  * @size_bytes: how much; not zero
- * @to_guest: the device will write it
+ * @to_guest: the device will write it: vhb_buffer_written() when it has
  * @bvecs: filled in; neighbouring pages become one entry
  * @bvec_count: entries in use, updated; a piece that adjoins the last entry is
  *              added to it
@@ -25,18 +22,18 @@ struct vhb_memory;
  *
  * Return: 0 or an error of memory.
  */
-int vhb_guest_pin(const struct vhb_memory *memory, u64 gpa, u32 size_bytes,
-		  bool to_guest, struct bio_vec *bvecs, u32 *bvec_count,
-		  u32 bvec_room, u32 *pinned_bytes_out);
+int vhb_buffer_pin(u64 user_addr, u32 size_bytes, bool to_guest,
+		   struct bio_vec *bvecs, u32 *bvec_count, u32 bvec_room,
+		   u32 *pinned_bytes_out);
 
 /**
- * vhb_guest_unpin() - let go of pinned pages
- * @bvecs: as vhb_guest_pin() filled it in
+ * vhb_buffer_unpin() - let go of pinned pages
+ * @bvecs: as vhb_buffer_pin() filled it in
  * @bvec_count: entries
  * @to_guest: they were written
  *
  * May sleep; any thread.
  */
-void vhb_guest_unpin(struct bio_vec *bvecs, u32 bvec_count, bool to_guest);
+void vhb_buffer_unpin(struct bio_vec *bvecs, u32 bvec_count, bool to_guest);
 
 #endif

@@ -37,87 +37,87 @@ static int take_region(struct vhb_region *region,
 	return 0;
 }
 
-static int take_regions(struct vhb_memory *memory,
-			const struct vhost_memory __user *table)
+static int take_regions(struct vhb_table *table,
+			const struct vhost_memory __user *argument)
 {
 	struct vhost_memory_region region;
 	u32 i;
 	int ret;
 
-	for (i = 0; i < memory->region_count; i++) {
-		if (copy_from_user(&region, &table->regions[i], sizeof(region)))
+	for (i = 0; i < table->region_count; i++) {
+		if (copy_from_user(&region, &argument->regions[i],
+				   sizeof(region)))
 			return -EFAULT;
-		ret = take_region(&memory->regions[i], &region);
+		ret = take_region(&table->regions[i], &region);
 		if (ret)
 			return ret;
 	}
 
-	sort(memory->regions, memory->region_count, sizeof(*memory->regions),
+	sort(table->regions, table->region_count, sizeof(*table->regions),
 	     compare_regions, NULL);
-	for (i = 1; i < memory->region_count; i++) {
-		const struct vhb_region *before = &memory->regions[i - 1];
+	for (i = 1; i < table->region_count; i++) {
+		const struct vhb_region *before = &table->regions[i - 1];
 
-		if (before->gpa + before->size_bytes > memory->regions[i].gpa)
+		if (before->gpa + before->size_bytes > table->regions[i].gpa)
 			return -EINVAL;
 	}
 	return 0;
 }
 
-int vhb_memory_create(const struct vhost_memory __user *table,
-		      struct vhb_memory **memory_out)
+int vhb_table_create(const struct vhost_memory __user *argument,
+		     struct vhb_table **table_out)
 {
-	struct vhb_memory *memory;
+	struct vhb_table *table;
 	struct vhost_memory head;
 	int ret;
 
-	if (copy_from_user(&head, table, offsetof(typeof(head), regions)))
+	if (copy_from_user(&head, argument, offsetof(typeof(head), regions)))
 		return -EFAULT;
 	if (head.padding)
 		return -EOPNOTSUPP;
 	if (head.nregions > VHB_REGION_COUNT_MAX)
 		return -E2BIG;
 
-	memory = kvzalloc(struct_size(memory, regions, head.nregions),
-			  GFP_KERNEL_ACCOUNT);
-	if (!memory)
+	table = kvzalloc(struct_size(table, regions, head.nregions),
+			 GFP_KERNEL_ACCOUNT);
+	if (!table)
 		return -ENOMEM;
-	kref_init(&memory->kref);
-	memory->region_count = head.nregions;
-	ret = take_regions(memory, table);
+	kref_init(&table->kref);
+	table->region_count = head.nregions;
+	ret = take_regions(table, argument);
 	if (ret) {
-		kvfree(memory);
+		kvfree(table);
 		return ret;
 	}
-	*memory_out = memory;
+	*table_out = table;
 	return 0;
 }
 
-struct vhb_memory *vhb_memory_get(struct vhb_memory *memory)
+struct vhb_table *vhb_table_get(struct vhb_table *table)
 {
-	if (memory)
-		kref_get(&memory->kref);
-	return memory;
+	if (table)
+		kref_get(&table->kref);
+	return table;
 }
 
-static void free_memory(struct kref *kref)
+static void free_table(struct kref *kref)
 {
-	kvfree(container_of(kref, struct vhb_memory, kref));
+	kvfree(container_of(kref, struct vhb_table, kref));
 }
 
-void vhb_memory_put(struct vhb_memory *memory)
+void vhb_table_put(struct vhb_table *table)
 {
-	if (memory)
-		kref_put(&memory->kref, free_memory);
+	if (table)
+		kref_put(&table->kref, free_table);
 }
 
-const struct vhb_region *vhb_memory_find(const struct vhb_memory *memory,
-					 u64 gpa)
+const struct vhb_region *vhb_table_find(const struct vhb_table *table, u64 gpa)
 {
-	u32 low = 0, high = memory->region_count;
+	u32 low = 0, high = table->region_count;
 
 	while (low < high) {
 		const u32 middle = low + (high - low) / 2;
-		const struct vhb_region *region = &memory->regions[middle];
+		const struct vhb_region *region = &table->regions[middle];
 
 		if (gpa < region->gpa)
 			high = middle;
@@ -129,13 +129,13 @@ const struct vhb_region *vhb_memory_find(const struct vhb_memory *memory,
 	return NULL;
 }
 
-bool vhb_memory_has_area(const struct vhb_memory *memory, u64 user_addr,
-			 u64 size_bytes)
+bool vhb_table_has_area(const struct vhb_table *table, u64 user_addr,
+			u64 size_bytes)
 {
 	u32 i;
 
-	for (i = 0; i < memory->region_count; i++) {
-		const struct vhb_region *region = &memory->regions[i];
+	for (i = 0; i < table->region_count; i++) {
+		const struct vhb_region *region = &table->regions[i];
 
 		if (user_addr >= region->user_addr &&
 		    size_bytes <= region->size_bytes &&
@@ -144,4 +144,12 @@ bool vhb_memory_has_area(const struct vhb_memory *memory, u64 user_addr,
 			return true;
 	}
 	return false;
+}
+
+u64 vhb_table_last_gpa(const struct vhb_table *table)
+{
+	const struct vhb_region *last =
+		&table->regions[table->region_count - 1];
+
+	return last->gpa + (last->size_bytes - 1);
 }

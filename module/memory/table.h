@@ -22,61 +22,66 @@ struct vhb_region {
 };
 
 /**
- * struct vhb_memory - guest memory, a snapshot that never changes
+ * struct vhb_table - guest memory, a snapshot that never changes
  * @kref: references
  * @region_count: how many
  * @regions: by guest address, none overlaps another
  */
-struct vhb_memory {
+struct vhb_table {
 	struct kref kref;
 	u32 region_count;
 	struct vhb_region regions[];
 };
 
 /**
- * vhb_memory_create() - make a snapshot of VHOST_SET_MEM_TABLE's argument
- * @table: the argument
- * @memory_out: the snapshot, one reference
+ * vhb_table_create() - make a snapshot of VHOST_SET_MEM_TABLE's argument
+ * @argument: the argument
+ * @table_out: the snapshot, one reference
  *
  * Return: 0; -EFAULT when the argument cannot be read or a region is empty,
  * wraps or is no user memory; -E2BIG for too many regions; -EINVAL for regions
  * that overlap (vhost takes them, and then which one counts is chance);
  * -EOPNOTSUPP for padding that is not zero; -ENOMEM.
  */
-int vhb_memory_create(const struct vhost_memory __user *table,
-		      struct vhb_memory **memory_out);
+int vhb_table_create(const struct vhost_memory __user *argument,
+		     struct vhb_table **table_out);
 
 /**
- * vhb_memory_get() - take a reference
- * @memory: may be NULL
+ * vhb_table_get() - take a reference
+ * @table: may be NULL
  *
- * Return: @memory.
+ * Return: @table.
  */
-struct vhb_memory *vhb_memory_get(struct vhb_memory *memory);
+struct vhb_table *vhb_table_get(struct vhb_table *table);
 
 /**
- * vhb_memory_put() - give a reference back
- * @memory: may be NULL
+ * vhb_table_put() - give a reference back
+ * @table: may be NULL
  */
-void vhb_memory_put(struct vhb_memory *memory);
+void vhb_table_put(struct vhb_table *table);
 
 /**
- * vhb_memory_find() - the region that holds a guest address
- * @memory: guest memory
+ * vhb_table_find() - the region that holds a guest address
+ * @table: guest memory
  * @gpa: the address
  *
  * Return: the region or NULL.
  */
-const struct vhb_region *vhb_memory_find(const struct vhb_memory *memory,
-					 u64 gpa);
+const struct vhb_region *vhb_table_find(const struct vhb_table *table, u64 gpa);
 
 /**
- * vhb_memory_has_area() - does a ring lie in one region?
- * @memory: guest memory
+ * vhb_table_has_area() - does a ring lie in one region?
+ * @table: guest memory
  * @user_addr: area address
  * @size_bytes: length of the area
  */
-bool vhb_memory_has_area(const struct vhb_memory *memory, u64 user_addr,
-			 u64 size_bytes);
+bool vhb_table_has_area(const struct vhb_table *table, u64 user_addr,
+			u64 size_bytes);
+
+/**
+ * vhb_table_last_gpa() - the highest guest address there is
+ * @table: guest memory; has a region
+ */
+u64 vhb_table_last_gpa(const struct vhb_table *table);
 
 #endif

@@ -24,11 +24,18 @@
 /** Pages that need no allocation of their own */
 #define VHB_BLK_INLINE_BVECS 4
 
+/** Segments that need none either */
+#define VHB_BLK_INLINE_SEGMENTS 4
+
 /** Pages that are worked on at a time; longer requests go in slices */
 #define VHB_BLK_SLICE_BVECS 256
 
+/** How often the size of what backs a device is looked at, in seconds */
+#define VHB_BLK_WATCH_S 1
+
 /**
  * struct vhb_blk - a block device
+ * @device: what the rest of the module knows of it
  * @file: what backs it, a reference; NULL for nothing yet
  * @bdev: the block device behind @file; NULL for a regular file
  * @is_read_only: the guest may not write
@@ -43,11 +50,14 @@
  *                copied anyway
  * @length_mask: bits of each piece's length that must be clear; 0 likewise
  * @slow: where requests go that no file takes asynchronously
+ * @watch: looks at the size, as long as there is a file
+ * @told_sectors: the size that was told last; @watch's own
  *
  * Guarded by the device lock; written only while all virtqueues are stopped,
- * but for @is_writeback, so workers read it without.
+ * but for @is_writeback and @told_sectors, so workers read it without.
  */
 struct vhb_blk {
+	struct vhb_device *device;
 	struct file *file;
 	struct block_device *bdev;
 	bool is_read_only;
@@ -60,6 +70,8 @@ struct vhb_blk {
 	u32 address_mask;
 	u32 length_mask;
 	struct workqueue_struct *slow;
+	struct delayed_work watch;
+	u64 told_sectors;
 };
 
 /**
@@ -68,7 +80,7 @@ struct vhb_blk {
  * @blk: its device
  * @type: VIRTIO_BLK_T_*
  * @status: VIRTIO_BLK_S_*, as far as it is known
- * @status_gpa: where the guest wants it
+ * @status_place: where the guest wants it
  * @to_guest: data goes to the guest
  * @is_bounced: the pages are ours, not the guest's
  * @is_submitted: an answer of the file is awaited, in @result
@@ -76,15 +88,17 @@ struct vhb_blk {
  * @done_bytes: data of slices before this one
  * @slice_bytes: data of this slice
  * @data: data behind this slice
- * @guest: data of this slice, when bounced and to the guest
+ * @guest: data of this slice, when to the guest
+ * @error: the dirty log failed; 0 as a rule
  * @segments: a copy of the data's segments, for requests that outlive their
- *            chain's; NULL for others
+ *            chain's: @inline_segments or an allocation; NULL for others
  * @bvecs: the slice's pages; @inline_bvecs or an allocation
  * @bvec_count: how many are in use
  * @bvec_room: how many there are
  * @ranges: discard, write zeroes, secure erase; as the guest wrote them
  * @range_count: how many
  * @inline_bvecs: room for small requests
+ * @inline_segments: likewise
  * @iter: the slice as the file sees it
  * @iocb: the slice's I/O
  * @result: bytes done, or -errno
@@ -98,12 +112,13 @@ struct vhb_blk_request {
 	bool to_guest;
 	bool is_bounced;
 	bool is_submitted;
-	u64 status_gpa;
+	struct vhb_segment status_place;
 	u64 first_byte;
 	u32 done_bytes;
 	u32 slice_bytes;
 	struct vhb_cursor data;
 	struct vhb_cursor guest;
+	int error;
 	struct vhb_segment *segments;
 	struct bio_vec *bvecs;
 	u32 bvec_count;
@@ -111,6 +126,7 @@ struct vhb_blk_request {
 	struct virtio_blk_discard_write_zeroes *ranges;
 	u32 range_count;
 	struct bio_vec inline_bvecs[VHB_BLK_INLINE_BVECS];
+	struct vhb_segment inline_segments[VHB_BLK_INLINE_SEGMENTS];
 	struct iov_iter iter;
 	struct kiocb iocb;
 	long result;
@@ -126,6 +142,12 @@ struct vhb_blk_request {
  */
 int vhb_blk_set_backing(struct vhb_blk *blk,
 			const struct vhost_bridge_blk_backing *backing);
+
+/**
+ * vhb_blk_init_backing() - no file yet
+ * @blk: zeroed, but for @blk->device
+ */
+void vhb_blk_init_backing(struct vhb_blk *blk);
 
 /**
  * vhb_blk_drop_backing() - let go of the file
@@ -145,6 +167,12 @@ u64 vhb_blk_sectors(const struct vhb_blk *blk);
  * @space: zeroed
  */
 void vhb_blk_get_config(struct vhb_device *device, u8 *space);
+
+/**
+ * vhb_blk_is_writethrough() - must what is written be on the disk when it is done?
+ * @device: with a virtqueue that is not stopped
+ */
+bool vhb_blk_is_writethrough(const struct vhb_device *device);
 
 /**
  * vhb_blk_handle() - &vhb_personality.handle

@@ -20,7 +20,7 @@ static u32 count_pages(struct vhb_cursor cursor)
 	while (cursor.left_bytes && pages < VHB_BLK_SLICE_BVECS) {
 		const u32 bytes = vhb_cursor_contiguous(&cursor);
 
-		pages += DIV_ROUND_UP(offset_in_page(vhb_cursor_gpa(&cursor)) +
+		pages += DIV_ROUND_UP(offset_in_page(vhb_cursor_user_addr(&cursor)) +
 				      (u64)bytes, PAGE_SIZE);
 		vhb_cursor_advance(&cursor, bytes);
 	}
@@ -54,8 +54,12 @@ static int keep_segments(struct vhb_blk_request *request)
 		return 0;
 	while (bytes < end)
 		bytes += data->segment[count++].length_bytes;
-	request->segments = kvmalloc_array(count, sizeof(*data->segment),
-					   GFP_KERNEL);
+	if (count <= VHB_BLK_INLINE_SEGMENTS)
+		request->segments = request->inline_segments;
+	else
+		request->segments = kvmalloc_array(count,
+						   sizeof(*data->segment),
+						   GFP_KERNEL);
 	if (!request->segments)
 		return -ENOMEM;
 	memcpy(request->segments, data->segment,
@@ -65,7 +69,7 @@ static int keep_segments(struct vhb_blk_request *request)
 }
 
 /* Pins as much as fits and moves request->data behind it. */
-static int pin_slice(struct vhb_virtqueue *vq, struct vhb_blk_request *request)
+static int pin_slice(struct vhb_blk_request *request)
 {
 	struct vhb_cursor *data = &request->data;
 	u32 bytes, pinned;
@@ -74,10 +78,10 @@ static int pin_slice(struct vhb_virtqueue *vq, struct vhb_blk_request *request)
 	request->slice_bytes = 0;
 	while (data->left_bytes) {
 		bytes = vhb_cursor_contiguous(data);
-		ret = vhb_guest_pin(vq->memory, vhb_cursor_gpa(data), bytes,
-				    request->to_guest, request->bvecs,
-				    &request->bvec_count, request->bvec_room,
-				    &pinned);
+		ret = vhb_buffer_pin(vhb_cursor_user_addr(data), bytes,
+				     request->to_guest, request->bvecs,
+				     &request->bvec_count, request->bvec_room,
+				     &pinned);
 		if (ret)
 			return ret;
 		vhb_cursor_advance(data, pinned);
@@ -112,8 +116,8 @@ static void let_go(struct vhb_blk_request *request, bool was_written)
 	if (request->is_bounced)
 		free_pages_of(request);
 	else
-		vhb_guest_unpin(request->bvecs, request->bvec_count,
-				was_written);
+		vhb_buffer_unpin(request->bvecs, request->bvec_count,
+				 was_written);
 	request->bvec_count = 0;
 }
 
@@ -186,13 +190,21 @@ static int unbounce_slice(struct vhb_virtqueue *vq,
 static int prepare_slice(struct vhb_virtqueue *vq,
 			 struct vhb_blk_request *request)
 {
-	const struct vhb_cursor start = request->data;
+	struct vhb_cursor start;
 	int ret;
 
-	if (!request->is_bounced) {
-		ret = pin_slice(vq, request);
+	/* What was read is marked in the dirty log when it has arrived. */
+	if (request->to_guest) {
+		ret = keep_segments(request);
 		if (ret)
 			return ret;
+	}
+	start = request->data;
+	if (!request->is_bounced) {
+		ret = pin_slice(request);
+		if (ret)
+			return ret;
+		request->guest = start;
 		if (suits_direct_io(request))
 			return request->data.left_bytes ?
 				       keep_segments(request) : 0;
@@ -215,15 +227,6 @@ static void on_io_done(struct kiocb *iocb, long result)
 	vhb_request_complete(&request->base);
 }
 
-/* FLUSH and CONFIG_WCE say whether a write may rest in a cache (5.2.6.2). */
-static bool is_writethrough(const struct vhb_device *device,
-			    const struct vhb_blk *blk)
-{
-	if (vhb_device_has_feature(device, VIRTIO_BLK_F_CONFIG_WCE))
-		return !READ_ONCE(blk->is_writeback);
-	return !vhb_device_has_feature(device, VIRTIO_BLK_F_FLUSH);
-}
-
 static void submit_slice(struct vhb_virtqueue *vq,
 			 struct vhb_blk_request *request)
 {
@@ -243,7 +246,7 @@ static void submit_slice(struct vhb_virtqueue *vq,
 		ret = file->f_op->read_iter(iocb, &request->iter);
 	} else {
 		iocb->ki_flags |= IOCB_WRITE;
-		if (is_writethrough(vq->device, request->blk))
+		if (vhb_blk_is_writethrough(vq->device))
 			iocb->ki_flags |= IOCB_DSYNC;
 		if (!request->blk->bdev)
 			kiocb_start_write(iocb);
@@ -284,18 +287,34 @@ u8 vhb_blk_start_io(struct vhb_virtqueue *vq, struct vhb_blk_request *request,
 	return VIRTIO_BLK_S_OK;
 }
 
+/* What was read becomes the guest's, and is marked in the dirty log. */
+static int deliver_slice(struct vhb_virtqueue *vq,
+			 struct vhb_blk_request *request, bool is_whole)
+{
+	/* Even a read that failed may have written some of it. */
+	if (!request->is_bounced)
+		return vhb_cursor_written(&request->guest, vq->memory,
+					  request->slice_bytes);
+	if (!is_whole)
+		return 0;
+	if (!vhb_virtqueue_can_write(vq))
+		return -EPROTO;
+	return unbounce_slice(vq, request);
+}
+
 int vhb_blk_end_io(struct vhb_virtqueue *vq, struct vhb_blk_request *request)
 {
-	bool is_done = request->result == request->slice_bytes;
+	const bool is_done = request->result == request->slice_bytes;
+	int ret = 0;
 
 	if (!request->to_guest && !request->blk->bdev)
 		kiocb_end_write(&request->iocb);
-	if (is_done && request->to_guest && request->is_bounced)
-		is_done = vhb_virtqueue_can_write(vq) &&
-			  !unbounce_slice(vq, request);
-	/* Even a read that failed may have written some of it. */
+	if (request->to_guest)
+		ret = deliver_slice(vq, request, is_done);
+	if (ret == -EIO)
+		request->error = ret;
 	let_go(request, request->to_guest);
-	if (!is_done) {
+	if (!is_done || ret) {
 		request->status = VIRTIO_BLK_S_IOERR;
 		return 0;
 	}

@@ -9,23 +9,32 @@
 #include "personality/blk.h"
 
 /* Takes the status byte off the end of the writable segments. */
-static u64 take_status(struct vhb_cursor *writable)
+static struct vhb_segment take_status(struct vhb_cursor *writable)
 {
 	struct vhb_cursor last = *writable;
 
 	vhb_cursor_advance(&last, last.left_bytes - 1);
 	writable->left_bytes--;
-	return vhb_cursor_gpa(&last);
+	return (struct vhb_segment){
+		.gpa = last.segment->gpa + last.done_bytes,
+		.length_bytes = 1,
+		.user_addr = vhb_cursor_user_addr(&last),
+	};
 }
 
 static u8 get_id(struct vhb_virtqueue *vq, struct vhb_blk_request *request)
 {
 	const u32 bytes = min_t(u32, request->data.left_bytes,
 				VHOST_BRIDGE_BLK_SERIAL_BYTES);
+	int ret;
 
-	if (vhb_cursor_write(&request->data, vq->memory, request->blk->serial,
-			     bytes))
+	ret = vhb_cursor_write(&request->data, vq->memory, request->blk->serial,
+			       bytes);
+	if (ret) {
+		if (ret == -EIO)
+			request->error = ret;
 		return VIRTIO_BLK_S_IOERR;
+	}
 	request->done_bytes = bytes;
 	vhb_request_complete(&request->base);
 	return VIRTIO_BLK_S_OK;
@@ -73,7 +82,7 @@ enum vhost_bridge_fault vhb_blk_handle(struct vhb_virtqueue *vq,
 	struct virtio_blk_outhdr header;
 	struct vhb_cursor readable, writable;
 	struct vhb_blk_request *request;
-	u64 status_gpa;
+	struct vhb_segment status_place;
 	u8 status;
 
 	if (chain->readable_bytes < sizeof(header) || !chain->writable_bytes)
@@ -82,7 +91,7 @@ enum vhost_bridge_fault vhb_blk_handle(struct vhb_virtqueue *vq,
 	vhb_cursor_writable(&writable, chain);
 	if (vhb_cursor_read(&readable, vq->memory, &header, sizeof(header)))
 		return VHOST_BRIDGE_FAULT_MEMORY;
-	status_gpa = take_status(&writable);
+	status_place = take_status(&writable);
 
 	/*
 	 * Small, at most one for each entry of the ring, and there is nothing
@@ -93,7 +102,7 @@ enum vhost_bridge_fault vhb_blk_handle(struct vhb_virtqueue *vq,
 	memset(request, 0, offsetof(typeof(*request), inline_bvecs));
 	vhb_request_init(&request->base, vq, chain);
 	request->blk = vq->device->private;
-	request->status_gpa = status_gpa;
+	request->status_place = status_place;
 	request->bvecs = request->inline_bvecs;
 	request->bvec_room = VHB_BLK_INLINE_BVECS;
 
@@ -122,7 +131,8 @@ int vhb_blk_finish(struct vhb_virtqueue *vq, struct vhb_request *base,
 {
 	struct vhb_blk_request *request =
 		container_of(base, struct vhb_blk_request, base);
-	int ret = 0;
+	const struct vhb_segment *place = &request->status_place;
+	int ret;
 
 	if (request->is_submitted && vhb_blk_end_io(vq, request))
 		return -EINPROGRESS;
@@ -131,12 +141,14 @@ int vhb_blk_finish(struct vhb_virtqueue *vq, struct vhb_request *base,
 	*written_bytes_out = 1;
 	if (request->to_guest)
 		*written_bytes_out += request->done_bytes;
-	if (vhb_virtqueue_can_write(vq))
-		ret = vhb_guest_write(vq->memory, request->status_gpa,
-				      &request->status, 1);
+	ret = request->error;
+	if (!ret && vhb_virtqueue_can_write(vq))
+		ret = vhb_buffer_write(vq->memory, place->gpa, place->user_addr,
+				       &request->status, 1);
 	if (request->bvecs != request->inline_bvecs)
 		kfree(request->bvecs);
-	kvfree(request->segments);
+	if (request->segments != request->inline_segments)
+		kvfree(request->segments);
 	kfree(request->ranges);
 	kfree(request);
 	return ret;

@@ -46,11 +46,13 @@ static enum vhost_bridge_fault loop_handle(struct vhb_virtqueue *vq,
 {
 	struct vhb_request *request;
 	u32 written_bytes;
+	int ret;
 
 	request = kmalloc(sizeof(*request), GFP_KERNEL | __GFP_NOFAIL);
-	if (copy_back(vq->memory, chain, &written_bytes)) {
+	ret = copy_back(vq->memory, chain, &written_bytes);
+	if (ret) {
 		kfree(request);
-		return VHOST_BRIDGE_FAULT_MEMORY;
+		return vhb_fault_of(ret);
 	}
 	vhb_request_init(request, vq, chain);
 	request->used.written_bytes = written_bytes;

@@ -46,7 +46,7 @@ enum vhb_ring_layout {
 };
 
 /**
- * enum vhb_ring_fault - what a driver did wrong
+ * enum vhb_ring_fault - what broke a ring, as a rule what a driver did wrong
  * @VHB_RING_FAULT_NONE: nothing
  * @VHB_RING_FAULT_MEMORY: ring, table or chain is not in guest memory
  * @VHB_RING_FAULT_AVAIL: the available index jumped by more than the ring has,
@@ -63,6 +63,8 @@ enum vhb_ring_layout {
  * @VHB_RING_FAULT_ORDER: a readable descriptor behind a writable one
  * @VHB_RING_FAULT_EMPTY: an indirect table without a descriptor. Data
  *                        descriptors of no length are skipped
+ * @VHB_RING_FAULT_LOG: the dirty log cannot be written; not the driver's doing
+ * @VHB_RING_FAULT_ACCESS: the IOTLB does not allow it
  *
  * The values are part of the interface to user space (VHOST_BRIDGE_FAULT_*).
  */
@@ -77,6 +79,8 @@ enum vhb_ring_fault {
 	VHB_RING_FAULT_INDIRECT = 7,
 	VHB_RING_FAULT_ORDER = 8,
 	VHB_RING_FAULT_EMPTY = 9,
+	VHB_RING_FAULT_LOG = 11,
+	VHB_RING_FAULT_ACCESS = 12,
 };
 
 /**
@@ -109,10 +113,13 @@ struct vhb_ring_config {
  * struct vhb_segment - a piece of a buffer
  * @gpa: guest address
  * @length_bytes: not zero
+ * @user_addr: the owner's address; not the ring's business, zero as it gives a
+ *             chain away
  */
 struct vhb_segment {
 	u64 gpa;
 	u32 length_bytes;
+	u64 user_addr;
 };
 
 /**
@@ -280,6 +287,15 @@ u32 vhb_ring_base(const struct vhb_ring *ring);
  * Return: 1 with a chain, 0 when there is none, or -errno (see above).
  */
 int vhb_ring_pop(struct vhb_ring *ring, struct vhb_chain *chain);
+
+/**
+ * vhb_ring_unpop() - leave the chain that was taken last to who comes next
+ * @ring: the ring; may be broken
+ * @chain: as vhb_ring_pop() filled it in, and nothing was popped or pushed since
+ *
+ * The base is again what it was before the chain.
+ */
+void vhb_ring_unpop(struct vhb_ring *ring, const struct vhb_chain *chain);
 
 /**
  * vhb_ring_push() - give a chain back

@@ -52,20 +52,30 @@ static inline int vhb_ring_breach(struct vhb_ring *ring,
  * Memory's accessors, so that its errors break the ring.
  */
 
+static inline int ring_memory_fail(struct vhb_ring *ring, int error)
+{
+	switch (error) {
+	case -EIO:
+		return vhb_ring_fail(ring, VHB_RING_FAULT_LOG, error);
+	case -EACCES:
+		return vhb_ring_fail(ring, VHB_RING_FAULT_ACCESS, error);
+	default:
+		return vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, error);
+	}
+}
+
 static inline int ring_read16(struct vhb_ring *ring, u64 addr, u16 *value_out)
 {
 	int ret = vhb_area_read16(ring->memory, addr, value_out);
 
-	return likely(!ret) ? 0 :
-			      vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, ret);
+	return likely(!ret) ? 0 : ring_memory_fail(ring, ret);
 }
 
 static inline int ring_write16(struct vhb_ring *ring, u64 addr, u16 value)
 {
 	int ret = vhb_area_write16(ring->memory, addr, value);
 
-	return likely(!ret) ? 0 :
-			      vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, ret);
+	return likely(!ret) ? 0 : ring_memory_fail(ring, ret);
 }
 
 static inline int ring_read(struct vhb_ring *ring, u64 addr, void *to,
@@ -73,8 +83,7 @@ static inline int ring_read(struct vhb_ring *ring, u64 addr, void *to,
 {
 	int ret = vhb_area_read(ring->memory, addr, to, size_bytes);
 
-	return likely(!ret) ? 0 :
-			      vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, ret);
+	return likely(!ret) ? 0 : ring_memory_fail(ring, ret);
 }
 
 static inline int ring_write(struct vhb_ring *ring, u64 addr, const void *from,
@@ -82,8 +91,7 @@ static inline int ring_write(struct vhb_ring *ring, u64 addr, const void *from,
 {
 	int ret = vhb_area_write(ring->memory, addr, from, size_bytes);
 
-	return likely(!ret) ? 0 :
-			      vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, ret);
+	return likely(!ret) ? 0 : ring_memory_fail(ring, ret);
 }
 
 static inline int ring_read_guest(struct vhb_ring *ring, u64 gpa, void *to,
@@ -91,15 +99,14 @@ static inline int ring_read_guest(struct vhb_ring *ring, u64 gpa, void *to,
 {
 	int ret = vhb_guest_read(ring->memory, gpa, to, size_bytes);
 
-	return likely(!ret) ? 0 :
-			      vhb_ring_fail(ring, VHB_RING_FAULT_MEMORY, ret);
+	return likely(!ret) ? 0 : ring_memory_fail(ring, ret);
 }
 
 /*
  * One set for each layout; what they do and return is in ring.h, but for:
  *
  * start() gets a base that is judged here; changes positions only.
- * pop() changes positions only.
+ * pop() changes positions only, and unpop() changes them back.
  * write_used() writes the next used entry and moves next_used.
  * publish() shows the driver all of them; only called when there are some.
  * wants_call() judges event indexes by unsignalled_slots and leaves it alone.
@@ -108,6 +115,7 @@ static inline int ring_read_guest(struct vhb_ring *ring, u64 gpa, void *to,
 int vhb_split_start(struct vhb_ring *ring, u32 base);
 u32 vhb_split_base(const struct vhb_ring *ring);
 int vhb_split_pop(struct vhb_ring *ring, struct vhb_chain *chain);
+void vhb_split_unpop(struct vhb_ring *ring);
 int vhb_split_write_used(struct vhb_ring *ring, const struct vhb_used *used);
 int vhb_split_publish(struct vhb_ring *ring);
 int vhb_split_wants_call(struct vhb_ring *ring);
@@ -117,6 +125,7 @@ int vhb_split_enable_kicks(struct vhb_ring *ring);
 int vhb_packed_start(struct vhb_ring *ring, u32 base);
 u32 vhb_packed_base(const struct vhb_ring *ring);
 int vhb_packed_pop(struct vhb_ring *ring, struct vhb_chain *chain);
+void vhb_packed_unpop(struct vhb_ring *ring, const struct vhb_chain *chain);
 int vhb_packed_write_used(struct vhb_ring *ring, const struct vhb_used *used);
 int vhb_packed_publish(struct vhb_ring *ring);
 int vhb_packed_wants_call(struct vhb_ring *ring);

@@ -51,7 +51,7 @@ void blk_open(struct bridge *bridge, const struct disk *disk, bool is_packed,
 		without |= bridge_bit(VIRTIO_F_RING_PACKED);
 	/* Requests end in any order, and so they shall come back. */
 	without |= bridge_bit(VIRTIO_F_IN_ORDER) |
-		   bridge_bit(VIRTIO_F_NOTIFY_ON_EMPTY);
+		   bridge_bit(VIRTIO_F_NOTIFY_ON_EMPTY) | BLK_FEATURES_ASKED;
 	bridge_open(bridge, "blk");
 	assert_int_equal(blk_set_backing(bridge, disk->fd, 0, vring_count), 0);
 	bridge_set_up(bridge, blk_features(bridge) & ~without);

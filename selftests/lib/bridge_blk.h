@@ -26,6 +26,10 @@
 /** Data, behind what the requests' headers take */
 #define BLK_DATA_GPA BRIDGE_SPLIT_GPA
 
+/** Features that need more than to be acked: tests ask for them by themselves */
+#define BLK_FEATURES_ASKED (UINT64_C(1) << VHOST_F_LOG_ALL | \
+			    UINT64_C(1) << 33 /* ACCESS_PLATFORM */)
+
 #define BLK_SERIAL "a serial number 20 B"
 
 /**

@@ -185,6 +185,14 @@ void bridge_free_queue(struct bridge *bridge, unsigned int index)
 	memset(queue, 0, sizeof(*queue));
 }
 
+/* As the device is told of it */
+static uint64_t ring_addr(const struct bridge *bridge, const uint8_t *where)
+{
+	return bridge->features & bridge_bit(VIRTIO_F_ACCESS_PLATFORM) ?
+		       bridge_gpa(bridge, where) :
+		       (uintptr_t)where;
+}
+
 void bridge_addr(const struct bridge *bridge, unsigned int index,
 		 struct vhost_vring_addr *addr)
 {
@@ -192,9 +200,9 @@ void bridge_addr(const struct bridge *bridge, unsigned int index,
 
 	*addr = (struct vhost_vring_addr){
 		.index = index,
-		.desc_user_addr = (uintptr_t)driver->desc,
-		.avail_user_addr = (uintptr_t)driver->avail,
-		.used_user_addr = (uintptr_t)driver->used,
+		.desc_user_addr = ring_addr(bridge, driver->desc),
+		.avail_user_addr = ring_addr(bridge, driver->avail),
+		.used_user_addr = ring_addr(bridge, driver->used),
 	};
 }
 

@@ -59,7 +59,8 @@ struct bridge_queue {
  * @memory_fd: guest memory
  * @base: all of it
  * @second: another mapping, of the second region
- * @features: acked
+ * @features: acked. With VIRTIO_F_ACCESS_PLATFORM the driver's addresses, which
+ *            tests call guest addresses, are IOVAs
  * @queues: those that are set up have a @driver.num
  */
 struct bridge {

@@ -18,6 +18,8 @@ struct run {
 	u32 note_count;
 	u32 again_count;
 	int error;
+	/* Each chain is put back once and popped again. */
+	bool puts_back;
 };
 
 /* The error that broke the ring is the last note. */
@@ -85,6 +87,7 @@ static bool calls(struct run *run, int (*call)(struct vhb_ring *ring))
 static bool pops(struct run *run, struct vhb_used *used)
 {
 	struct ring_fixture *f = run->f;
+	bool must_put_back = run->puts_back;
 	struct vhb_ring before;
 	u32 i;
 	int ret;
@@ -95,6 +98,11 @@ static bool pops(struct run *run, struct vhb_used *used)
 	for (;;) {
 		before = f->ring;
 		ret = vhb_ring_pop(&f->ring, &f->chain);
+		if (ret == 1 && must_put_back) {
+			vhb_ring_unpop(&f->ring, &f->chain);
+			must_put_back = false;
+			continue;
+		}
 		if (ret != -EAGAIN)
 			break;
 		run->again_count++;
@@ -214,9 +222,42 @@ static void each_access_may_have_to_be_made_again(void **state)
 	end_run(reference);
 }
 
-static void each_access_may_break_the_ring(void **state)
+/* As for a buffer that the IOTLB does not know: each is popped twice. */
+static void a_chain_put_back_is_popped_again_after_a_miss(void **state)
 {
 	const struct vhb_ring_config *kind = *state;
+	struct run *reference = start_run(kind);
+	struct run *twice = start_run(kind);
+	unsigned long i;
+
+	twice->puts_back = true;
+	live(reference);
+	live(twice);
+	for (i = 1; i < twice->f->driver.memory.access_count; i++) {
+		struct run *run = start_run(kind);
+		struct test_memory *memory = &run->f->driver.memory;
+
+		run->puts_back = true;
+		memory->fail_at = i;
+		memory->fail_error = -EAGAIN;
+		live(run);
+		assert_int_equal(run->error, 0);
+		assert_int_equal(run->again_count, 1);
+		assert_int_equal(run->note_count, reference->note_count);
+		assert_memory_equal(run->notes, reference->notes,
+				    sizeof(run->notes));
+		assert_memory_equal(memory->bytes,
+				    reference->f->driver.memory.bytes,
+				    memory->size_bytes);
+		end_run(run);
+	}
+	end_run(twice);
+	end_run(reference);
+}
+
+static void break_at_each(const struct vhb_ring_config *kind, int error,
+			  enum vhb_ring_fault fault)
+{
 	struct run *reference = start_run(kind);
 	unsigned long access_count, i;
 
@@ -227,17 +268,17 @@ static void each_access_may_break_the_ring(void **state)
 		struct test_memory *memory = &run->f->driver.memory;
 
 		memory->fail_at = i;
-		memory->fail_error = -EFAULT;
+		memory->fail_error = error;
 		live(run);
-		assert_int_equal(run->error, -EFAULT);
-		assert_int_equal(run->f->ring.error, -EFAULT);
+		assert_int_equal(run->error, error);
+		assert_int_equal(run->f->ring.error, error);
 		/* Nothing came after it. */
 		assert_int_equal(memory->access_count, i + 1);
 		/* What happened up to then is what always happens. */
 		assert_memory_equal(run->notes, reference->notes,
 				    (run->note_count - 1) *
 					    sizeof(*run->notes));
-		ring_fixture_expect_broken(run->f, VHB_RING_FAULT_MEMORY);
+		ring_fixture_expect_broken(run->f, fault);
 		assert_int_equal(vhb_ring_start(&run->f->ring,
 						&memory->handle,
 						vhb_ring_base(&run->f->ring)),
@@ -248,10 +289,32 @@ static void each_access_may_break_the_ring(void **state)
 	end_run(reference);
 }
 
+static void each_access_may_break_the_ring(void **state)
+{
+	break_at_each(*state, -EFAULT, VHB_RING_FAULT_MEMORY);
+}
+
+/* The driver did nothing wrong then. */
+static void a_dirty_log_that_fails_breaks_the_ring_as_such(void **state)
+{
+	break_at_each(*state, -EIO, VHB_RING_FAULT_LOG);
+}
+
+static void a_forbidden_access_breaks_the_ring_as_such(void **state)
+{
+	break_at_each(*state, -EACCES, VHB_RING_FAULT_ACCESS);
+}
+
 static const struct ring_case cases[] = {
 	BARE_RING_CASE(each_access_may_have_to_be_made_again,
 		       ON_BOTH | ON_EVENT_IDX | ON_IN_ORDER),
 	BARE_RING_CASE(each_access_may_break_the_ring,
+		       ON_BOTH | ON_EVENT_IDX | ON_IN_ORDER),
+	BARE_RING_CASE(a_dirty_log_that_fails_breaks_the_ring_as_such,
+		       ON_BOTH | ON_EVENT_IDX | ON_IN_ORDER),
+	BARE_RING_CASE(a_forbidden_access_breaks_the_ring_as_such,
+		       ON_BOTH | ON_EVENT_IDX | ON_IN_ORDER),
+	BARE_RING_CASE(a_chain_put_back_is_popped_again_after_a_miss,
 		       ON_BOTH | ON_EVENT_IDX | ON_IN_ORDER),
 };
 

@@ -175,7 +175,9 @@ static void test_bad_addr(void **state)
 	addr.used_user_addr += 2;
 	assert_call(VHOST_SET_VRING_ADDR, &addr, -EINVAL);
 	bridge_addr(&bridge, 1, &addr);
-	addr.flags = 1 << VHOST_VRING_F_LOG;
+	addr.log_guest_addr = 2;
+	assert_call(VHOST_SET_VRING_ADDR, &addr, -EINVAL);
+	addr.flags = 2;
 	assert_call(VHOST_SET_VRING_ADDR, &addr, -EOPNOTSUPP);
 	addr.flags = 0x80000000;
 	assert_call(VHOST_SET_VRING_ADDR, &addr, -EOPNOTSUPP);
@@ -203,6 +205,8 @@ static void test_changes_while_running(void **state)
 
 	(void)state;
 	bridge_addr(&bridge, 0, &addr);
+	assert_call(VHOST_SET_VRING_ADDR, &addr, 0);
+	addr.used_user_addr += 4;
 	assert_call(VHOST_SET_VRING_ADDR, &addr, -EBUSY);
 	assert_int_equal(call_state(VHOST_SET_VRING_NUM, 0, RING_ENTRIES),
 			 -EBUSY);
@@ -237,6 +241,9 @@ static int call_all(const struct bridge *device, int wanted)
 		VHOST_RESET_OWNER,
 		VHOST_SET_FEATURES,
 		VHOST_SET_MEM_TABLE,
+		VHOST_SET_LOG_BASE,
+		VHOST_SET_LOG_FD,
+		VHOST_SET_BACKEND_FEATURES,
 		VHOST_SET_VRING_NUM,
 		VHOST_SET_VRING_ADDR,
 		VHOST_SET_VRING_BASE,

@@ -17,8 +17,10 @@
  * /dev/vhost-bridge-blk and /dev/vhost-bridge-loop speak the requests of
  * <linux/vhost.h>: VHOST_SET_OWNER, VHOST_RESET_OWNER, VHOST_GET_FEATURES,
  * VHOST_SET_FEATURES, VHOST_SET_MEM_TABLE, VHOST_SET_VRING_NUM, _ADDR, _BASE,
- * _KICK, _CALL, _ERR, VHOST_GET_VRING_BASE, VHOST_SET_VRING_BUSYLOOP_TIMEOUT
- * and VHOST_GET_VRING_BUSYLOOP_TIMEOUT. What follows is what is ours.
+ * _KICK, _CALL, _ERR, VHOST_GET_VRING_BASE, VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
+ * VHOST_GET_VRING_BUSYLOOP_TIMEOUT, VHOST_SET_LOG_BASE, VHOST_SET_LOG_FD,
+ * VHOST_GET_BACKEND_FEATURES and VHOST_SET_BACKEND_FEATURES, and the messages of
+ * an IOTLB by read(), write() and poll(). What follows is what is ours.
  *
  * Every structure has its size and reserved fields: a size that is not the
  * structure's is refused with EINVAL, as is anything but zero in a reserved
@@ -67,7 +69,7 @@ enum vhost_bridge_vring_state {
 };
 
 /**
- * enum vhost_bridge_fault - what a driver did wrong
+ * enum vhost_bridge_fault - what broke a vring, as a rule what a driver did wrong
  * @VHOST_BRIDGE_FAULT_NONE: nothing
  * @VHOST_BRIDGE_FAULT_MEMORY: ring, table or chain is not in guest memory
  * @VHOST_BRIDGE_FAULT_AVAIL: the available index jumped
@@ -80,6 +82,10 @@ enum vhost_bridge_vring_state {
  * @VHOST_BRIDGE_FAULT_EMPTY: a descriptor of no length where one is needed
  * @VHOST_BRIDGE_FAULT_REQUEST: a chain in which the device finds no request (no
  *                              room for its header or its status)
+ * @VHOST_BRIDGE_FAULT_LOG: the owner's dirty log cannot be written; the driver
+ *                          did nothing wrong
+ * @VHOST_BRIDGE_FAULT_ACCESS: the IOTLB does not allow it, or the owner refused
+ *                             to say where it is (VHOST_IOTLB_ACCESS_FAIL)
  */
 enum vhost_bridge_fault {
 	VHOST_BRIDGE_FAULT_NONE = 0,
@@ -93,6 +99,8 @@ enum vhost_bridge_fault {
 	VHOST_BRIDGE_FAULT_ORDER = 8,
 	VHOST_BRIDGE_FAULT_EMPTY = 9,
 	VHOST_BRIDGE_FAULT_REQUEST = 10,
+	VHOST_BRIDGE_FAULT_LOG = 11,
+	VHOST_BRIDGE_FAULT_ACCESS = 12,
 };
 
 /**
@@ -106,12 +114,16 @@ enum vhost_bridge_fault {
  * @reserved: zero
  *
  * VHOST_BRIDGE_START_VRING: take chains from the ring. Needs memory, num and
- * addresses (EINVAL), rings wholly inside the memory table (EFAULT), what the
- * device needs (blk: a backing file, else ENODEV), and a stopped vring (EBUSY).
+ * addresses (EINVAL), a dirty log if there is anything to be marked (EINVAL),
+ * rings wholly inside the memory table (EFAULT), what the device needs (blk: a
+ * backing file, else ENODEV), and a stopped vring (EBUSY). EAGAIN when the used
+ * index is missed in the IOTLB: answer that and ask again.
  *
  * VHOST_BRIDGE_STOP_VRING: take no more, and return when all that was taken is
  * done, used and called. ESRCH for one that does not run. EINTR leaves it
- * draining: ask again. A broken one becomes stopped.
+ * draining: ask again. So does EAGAIN, which says that what is done cannot be
+ * given back before a miss in the IOTLB is answered. A broken one becomes
+ * stopped.
  *
  * Both: ENOBUFS for an index that the device does not have.
  */
@@ -131,7 +143,9 @@ struct vhost_bridge_vring {
  *
  * Written as {0, 0} when the vring starts and as {base, 1} when it has stopped
  * and drained, for whatever reason: the device writes it through the owner's
- * address space even when the owner was killed. In memory that is shared with
+ * address space even when the owner was killed. It stays {0, 0} when something
+ * that is done could not be given back, since the owner was gone before it told
+ * the IOTLB where. In memory that is shared with
  * somebody who lives on, it tells the next owner of the ring where to start.
  */
 struct vhost_bridge_saved_base {
@@ -245,11 +259,14 @@ struct vhost_bridge_blk_backing {
  * @VHOST_BRIDGE_EVENT_CONFIG: the configuration space changed
  * @VHOST_BRIDGE_EVENT_CALL: a vring without a call eventfd has used buffers for
  *                           a driver that wants to know
+ * @VHOST_BRIDGE_EVENT_MISS: a vring misses an address in the IOTLB: read() has
+ *                           a message
  */
 enum vhost_bridge_event_kind {
 	VHOST_BRIDGE_EVENT_VRING_BROKEN = 1,
 	VHOST_BRIDGE_EVENT_CONFIG = 2,
 	VHOST_BRIDGE_EVENT_CALL = 3,
+	VHOST_BRIDGE_EVENT_MISS = 4,
 };
 
 /**

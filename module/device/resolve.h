@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VHB_DEVICE_RESOLVE_H
+#define VHB_DEVICE_RESOLVE_H
+
+#include <linux/types.h>
+
+#include "ring/ring.h"
+
+/**
+ * VHB_RESOLVED_MAX - segments a chain can have when it is resolved
+ *
+ * As many as it can have by itself, and more for those that go across where two
+ * regions adjoin. Of 512 regions a chain of different buffers has no more.
+ */
+#define VHB_RESOLVED_MAX 1536
+
+/**
+ * vhb_chain_resolve() - look up where a chain's buffers are, all at once
+ * @memory: guest memory
+ * @chain: as popped. Its segments become @room, each of them in one piece with
+ *         an address of the owner; what is not in memory gets one that is none,
+ *         so that who uses it finds out: VHB_BUFFER_NOWHERE
+ * @room: VHB_RESOLVED_MAX of them
+ *
+ * Afterwards nothing that happens to guest memory, as the device knows it,
+ * keeps the chain from being finished.
+ *
+ * Return: 0; -E2BIG for more pieces than that; -EAGAIN as memory has it. On
+ * failure the chain is as it was.
+ */
+int vhb_chain_resolve(const struct vhb_memory *memory, struct vhb_chain *chain,
+		      struct vhb_segment *room);
+
+#endif
