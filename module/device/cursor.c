@@ -29,11 +29,6 @@ u32 vhb_cursor_contiguous(const struct vhb_cursor *cursor)
 		   cursor->left_bytes);
 }
 
-static u64 gpa_of(const struct vhb_cursor *cursor)
-{
-	return cursor->segment->gpa + cursor->done_bytes;
-}
-
 void vhb_cursor_advance(struct vhb_cursor *cursor, u32 bytes)
 {
 	while (bytes) {
@@ -57,8 +52,8 @@ int vhb_cursor_read(struct vhb_cursor *cursor, const struct vhb_memory *memory,
 	while (bytes) {
 		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
 
-		ret = vhb_buffer_read(memory, vhb_cursor_user_addr(cursor), to,
-				      step);
+		ret = vhb_buffer_read(memory, vhb_cursor_gpa(cursor),
+				      vhb_cursor_user_addr(cursor), to, step);
 		if (ret)
 			return ret;
 		vhb_cursor_advance(cursor, step);
@@ -76,7 +71,7 @@ int vhb_cursor_write(struct vhb_cursor *cursor, const struct vhb_memory *memory,
 	while (bytes) {
 		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
 
-		ret = vhb_buffer_write(memory, gpa_of(cursor),
+		ret = vhb_buffer_write(memory, vhb_cursor_gpa(cursor),
 				       vhb_cursor_user_addr(cursor), from,
 				       step);
 		if (ret)
@@ -96,7 +91,7 @@ int vhb_cursor_written(struct vhb_cursor *cursor,
 	while (bytes) {
 		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
 
-		ret = vhb_buffer_written(memory, gpa_of(cursor),
+		ret = vhb_buffer_written(memory, vhb_cursor_gpa(cursor),
 					 vhb_cursor_user_addr(cursor), step);
 		if (ret)
 			return ret;

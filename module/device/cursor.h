@@ -47,6 +47,15 @@ static inline u32 vhb_cursor_left(const struct vhb_cursor *cursor)
 }
 
 /**
+ * vhb_cursor_gpa() - guest address of here
+ * @cursor: not at the end
+ */
+static inline u64 vhb_cursor_gpa(const struct vhb_cursor *cursor)
+{
+	return cursor->segment->gpa + cursor->done_bytes;
+}
+
+/**
  * vhb_cursor_user_addr() - the owner's address of here
  * @cursor: not at the end; segments are resolved
  */

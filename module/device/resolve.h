@@ -22,8 +22,7 @@
  *         so that who uses it finds out: VHB_BUFFER_NOWHERE
  * @room: VHB_RESOLVED_MAX of them
  *
- * Afterwards nothing that happens to guest memory, as the device knows it,
- * keeps the chain from being finished.
+ * Afterwards nothing that the IOTLB is told keeps the chain from being finished.
  *
  * Return: 0; -E2BIG for more pieces than that; -EAGAIN as memory has it. On
  * failure the chain is as it was.

@@ -127,6 +127,20 @@ static int find_gpa(const struct vhb_memory *memory, u64 gpa, u64 size_bytes,
 	return 0;
 }
 
+/* How far memory of the table goes on at an address of the owner */
+static int clip(const struct vhb_memory *memory, u64 user_addr, u64 size_bytes,
+		u64 *chunk_bytes_out)
+{
+	const struct vhb_region *region =
+		vhb_table_find_user(memory->table, user_addr);
+
+	if (!region)
+		return -EFAULT;
+	*chunk_bytes_out = min(size_bytes, region->size_bytes -
+					   (user_addr - region->user_addr));
+	return 0;
+}
+
 int vhb_buffer_resolve(const struct vhb_memory *memory, u64 gpa,
 		       u32 size_bytes, bool is_writable, u64 *user_addr_out,
 		       u32 *chunk_bytes_out)
@@ -134,15 +148,28 @@ int vhb_buffer_resolve(const struct vhb_memory *memory, u64 gpa,
 	u64 chunk;
 	int ret;
 
-	if (memory->iotlb)
+	if (!memory->iotlb) {
+		ret = find_gpa(memory, gpa, size_bytes, user_addr_out, &chunk);
+	} else {
 		ret = locate(memory, gpa, size_bytes,
 			     is_writable ? VHOST_ACCESS_WO : VHOST_ACCESS_RO,
 			     user_addr_out, &chunk);
-	else
-		ret = find_gpa(memory, gpa, size_bytes, user_addr_out, &chunk);
+		if (!ret)
+			ret = clip(memory, *user_addr_out, chunk, &chunk);
+	}
 	if (!ret)
 		*chunk_bytes_out = chunk;
 	return ret;
+}
+
+int vhb_buffer_find(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
+		    u64 size_bytes, u64 *user_addr_out, u64 *chunk_bytes_out)
+{
+	if (!memory->iotlb)
+		return find_gpa(memory, gpa, size_bytes, user_addr_out,
+				chunk_bytes_out);
+	*user_addr_out = user_addr;
+	return clip(memory, user_addr, size_bytes, chunk_bytes_out);
 }
 
 int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
@@ -157,31 +184,55 @@ int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
 					 &user_addr, &chunk);
 		if (ret)
 			return ret;
-		ret = vhb_buffer_read(memory, user_addr, to, chunk);
+		ret = vhb_buffer_read(memory, gpa, user_addr, to, chunk);
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
-int vhb_buffer_read(const struct vhb_memory *memory, u64 user_addr, void *to,
-		    size_t size_bytes)
+int vhb_buffer_read(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
+		    void *to, size_t size_bytes)
 {
-	return copy_from_user(to, u64_to_user_ptr(user_addr), size_bytes) ?
-		       -EFAULT :
-		       0;
+	u64 now, chunk;
+	int ret;
+
+	for (; size_bytes; size_bytes -= chunk, to += chunk) {
+		ret = vhb_buffer_find(memory, gpa, user_addr, size_bytes, &now,
+				      &chunk);
+		if (ret)
+			return ret;
+		if (copy_from_user(to, u64_to_user_ptr(now), chunk))
+			return -EFAULT;
+		gpa += chunk;
+		user_addr += chunk;
+	}
+	return 0;
 }
 
 int vhb_buffer_write(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
 		     const void *from, size_t size_bytes)
 {
-	const bool is_copied = !copy_to_user(u64_to_user_ptr(user_addr), from,
-					     size_bytes);
+	u64 now, chunk;
+	bool is_copied;
 	int ret;
 
-	/* Some of it may be there even when it is not all. */
-	ret = vhb_buffer_written(memory, gpa, user_addr, size_bytes);
-	return is_copied ? ret : -EFAULT;
+	for (; size_bytes; size_bytes -= chunk, from += chunk) {
+		ret = vhb_buffer_find(memory, gpa, user_addr, size_bytes, &now,
+				      &chunk);
+		if (ret)
+			return ret;
+		is_copied = !copy_to_user(u64_to_user_ptr(now), from, chunk);
+		/* Some of it may be there even when it is not all. */
+		ret = vhb_log_buffer(memory, gpa, now, chunk);
+		if (!is_copied)
+			return -EFAULT;
+		if (ret)
+			return ret;
+		gpa += chunk;
+		user_addr += chunk;
+	}
+	return 0;
 }
 
 int vhb_buffer_written(const struct vhb_memory *memory, u64 gpa, u64 user_addr,

@@ -16,8 +16,10 @@
  * owner already. With an IOTLB both are the driver's (IOVA), and it is the IOTLB
  * that turns them into addresses of the owner. *Buffers* are pieces of guest
  * memory that were looked up once, by vhb_buffer_resolve(), and then have both,
- * their guest address and that of the owner: what happens to table and IOTLB
- * afterwards does not touch them.
+ * their guest address and that of the owner: what the IOTLB is told afterwards
+ * does not touch them. The table does: its owner may use for other things what
+ * is in it no more, so each access looks whether, and where, a buffer is still
+ * in there.
  *
  * All calls that read or write run in a thread that uses the owner's address
  * space, may sleep, and return 0 or -errno:
@@ -100,6 +102,8 @@ int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
  * @user_addr_out: the owner's address
  * @chunk_bytes_out: how far it goes on from there, at most @size_bytes
  *
+ * What the IOTLB says must be in the table, too.
+ *
  * Return: 0 or an error of memory.
  */
 int vhb_buffer_resolve(const struct vhb_memory *memory, u64 gpa,
@@ -107,14 +111,29 @@ int vhb_buffer_resolve(const struct vhb_memory *memory, u64 gpa,
 		       u32 *chunk_bytes_out);
 
 /**
+ * vhb_buffer_find() - where a buffer is by now
+ * @memory: guest memory
+ * @gpa: its guest address
+ * @user_addr: where it was, from vhb_buffer_resolve()
+ * @size_bytes: length; not zero
+ * @user_addr_out: where it is, good until the virtqueue's lock is let go
+ * @chunk_bytes_out: how far it goes on from there, at most @size_bytes
+ *
+ * Return: 0 or -EFAULT.
+ */
+int vhb_buffer_find(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
+		    u64 size_bytes, u64 *user_addr_out, u64 *chunk_bytes_out);
+
+/**
  * vhb_buffer_read() - copy from a buffer
  * @memory: guest memory
+ * @gpa: its guest address
  * @user_addr: where, from vhb_buffer_resolve()
  * @to: where to
  * @size_bytes: how much
  */
-int vhb_buffer_read(const struct vhb_memory *memory, u64 user_addr, void *to,
-		    size_t size_bytes);
+int vhb_buffer_read(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
+		    void *to, size_t size_bytes);
 
 /**
  * vhb_buffer_write() - copy to a buffer

@@ -129,6 +129,21 @@ const struct vhb_region *vhb_table_find(const struct vhb_table *table, u64 gpa)
 	return NULL;
 }
 
+const struct vhb_region *vhb_table_find_user(const struct vhb_table *table,
+					     u64 user_addr)
+{
+	u32 i;
+
+	for (i = 0; i < table->region_count; i++) {
+		const struct vhb_region *region = &table->regions[i];
+
+		if (user_addr >= region->user_addr &&
+		    user_addr - region->user_addr < region->size_bytes)
+			return region;
+	}
+	return NULL;
+}
+
 bool vhb_table_has_area(const struct vhb_table *table, u64 user_addr,
 			u64 size_bytes)
 {

@@ -70,6 +70,16 @@ void vhb_table_put(struct vhb_table *table);
 const struct vhb_region *vhb_table_find(const struct vhb_table *table, u64 gpa);
 
 /**
+ * vhb_table_find_user() - the region that holds an address of the owner
+ * @table: guest memory
+ * @user_addr: the address
+ *
+ * Return: the region, the first by guest address if there are several; or NULL.
+ */
+const struct vhb_region *vhb_table_find_user(const struct vhb_table *table,
+					     u64 user_addr);
+
+/**
  * vhb_table_has_area() - does a ring lie in one region?
  * @table: guest memory
  * @user_addr: area address

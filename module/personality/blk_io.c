@@ -69,7 +69,8 @@ static int keep_segments(struct vhb_blk_request *request)
 }
 
 /* Pins as much as fits and moves request->data behind it. */
-static int pin_slice(struct vhb_blk_request *request)
+static int pin_slice(const struct vhb_memory *memory,
+		     struct vhb_blk_request *request)
 {
 	struct vhb_cursor *data = &request->data;
 	u32 bytes, pinned;
@@ -78,7 +79,8 @@ static int pin_slice(struct vhb_blk_request *request)
 	request->slice_bytes = 0;
 	while (data->left_bytes) {
 		bytes = vhb_cursor_contiguous(data);
-		ret = vhb_buffer_pin(vhb_cursor_user_addr(data), bytes,
+		ret = vhb_buffer_pin(memory, vhb_cursor_gpa(data),
+				     vhb_cursor_user_addr(data), bytes,
 				     request->to_guest, request->bvecs,
 				     &request->bvec_count, request->bvec_room,
 				     &pinned);
@@ -201,7 +203,7 @@ static int prepare_slice(struct vhb_virtqueue *vq,
 	}
 	start = request->data;
 	if (!request->is_bounced) {
-		ret = pin_slice(request);
+		ret = pin_slice(vq->memory, request);
 		if (ret)
 			return ret;
 		request->guest = start;

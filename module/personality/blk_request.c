@@ -16,7 +16,7 @@ static struct vhb_segment take_status(struct vhb_cursor *writable)
 	vhb_cursor_advance(&last, last.left_bytes - 1);
 	writable->left_bytes--;
 	return (struct vhb_segment){
-		.gpa = last.segment->gpa + last.done_bytes,
+		.gpa = vhb_cursor_gpa(&last),
 		.length_bytes = 1,
 		.user_addr = vhb_cursor_user_addr(&last),
 	};

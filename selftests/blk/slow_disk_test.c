@@ -26,10 +26,8 @@
 #include "lib/blk_guest.h"
 #include "lib/broker.h"
 #include "lib/module.h"
+#include "lib/slow_disk.h"
 
-#define FILE_PATH "/dev/shm/vhb-slow-test.img"
-#define FILE_BYTES (16 << 20)
-#define DISK_NAME "vhb-slow-test"
 #define REQUESTS 3
 #define REQUEST_BYTES 4096
 #define WAIT_MS 20000
@@ -39,17 +37,15 @@
 
 /**
  * struct bench - a broker, a disk that can be told to be slow, and a guest
- * @loop_path: what the disk is made of
+ * @disk: the disk
  * @broker: the broker
  * @guest: the guest
  */
 struct bench {
-	char loop_path[64];
+	struct slow_disk disk;
 	struct broker broker;
 	struct blk_guest guest;
 };
-
-static const char *missing;
 
 static int64_t now_ms(void)
 {
@@ -57,49 +53,6 @@ static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int run(const char *command)
-{
-	return system(command) ? -EIO : 0;
-}
-
-static int make_loop(struct bench *bench)
-{
-	const int fd = open(FILE_PATH, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC,
-			    0600);
-	FILE *output;
-
-	if (fd < 0 || ftruncate(fd, FILE_BYTES))
-		return -EIO;
-	close(fd);
-	run("modprobe -q loop");
-	output = popen("losetup --find --show " FILE_PATH, "re");
-	if (!output)
-		return -errno;
-	if (!fgets(bench->loop_path, sizeof(bench->loop_path), output))
-		bench->loop_path[0] = '\0';
-	bench->loop_path[strcspn(bench->loop_path, "\n")] = '\0';
-	return pclose(output) ? -ENODEV : 0;
-}
-
-static int make_disk(struct bench *bench)
-{
-	char command[160];
-
-	if (make_loop(bench)) {
-		missing = "no loop device";
-		return -ENODEV;
-	}
-	run("modprobe -q dm-mod");
-	setenv("DM_DISABLE_UDEV", "1", 1);
-	snprintf(command, sizeof(command),
-		 "dmsetup create " DISK_NAME " --table '0 %u linear %s 0'",
-		 FILE_BYTES / 512, bench->loop_path);
-	if (!run(command))
-		return 0;
-	missing = "no device mapper";
-	return -ENODEV;
 }
 
 static void connect_guest(struct bench *bench, enum blk_guest_base base)
@@ -115,20 +68,8 @@ static void connect_guest(struct bench *bench, enum blk_guest_base base)
 	fail();
 }
 
-/* What it was asked waits until it goes on. */
-static void halt_disk(void)
-{
-	assert_int_equal(run("dmsetup suspend --noflush --nolockfs " DISK_NAME),
-			 0);
-}
-
-static void resume_disk(void)
-{
-	assert_int_equal(run("dmsetup resume " DISK_NAME), 0);
-}
-
 static const char *const arguments[] = {
-	"--blk-file=/dev/mapper/" DISK_NAME, "--num-queues=2", NULL,
+	"--blk-file=" SLOW_DISK_PATH, "--num-queues=2", NULL,
 };
 
 static int set_up(void **state, bool is_packed)
@@ -144,7 +85,8 @@ static int set_up(void **state, bool is_packed)
 		bench->guest.queues[i].kick_fd = -1;
 		bench->guest.queues[i].call_fd = -1;
 	}
-	if (make_disk(bench))
+	slow_disk_open(&bench->disk);
+	if (bench->disk.why_not)
 		return 0;
 	assert_int_equal(broker_start_device(&bench->broker, "blk", arguments),
 			 0);
@@ -171,29 +113,21 @@ static int set_up_packed(void **state)
 static int tear_down(void **state)
 {
 	struct bench *bench = *state;
-	char command[96];
 
-	if (!missing)
-		run("dmsetup resume " DISK_NAME);
+	if (!bench->disk.why_not)
+		slow_disk_resume();
 	blk_guest_close(&bench->guest);
 	broker_stop(&bench->broker);
-	if (!missing)
-		run("dmsetup remove " DISK_NAME);
-	if (*bench->loop_path) {
-		snprintf(command, sizeof(command), "losetup --detach %s",
-			 bench->loop_path);
-		run(command);
-	}
-	unlink(FILE_PATH);
+	slow_disk_close(&bench->disk);
 	free(bench);
 	return 0;
 }
 
-static void need_disk(void)
+static void need_disk(const struct bench *bench)
 {
-	if (!missing)
+	if (!bench->disk.why_not)
 		return;
-	print_message("# %s\n", missing);
+	print_message("# %s\n", bench->disk.why_not);
 	skip();
 }
 
@@ -232,7 +166,7 @@ static void wait_status(const char *state, unsigned int in_flight)
 /* Requests that wait for the disk, on queue 0 */
 static void begin_requests(struct bench *bench)
 {
-	halt_disk();
+	assert_int_equal(slow_disk_halt(), 0);
 	for (unsigned int i = 0; i < REQUESTS; i++)
 		blk_guest_submit(&bench->guest, 0, i, VIRTIO_BLK_T_OUT, 8 * i,
 				 REQUEST_BYTES);
@@ -293,7 +227,7 @@ static void stop_waits_alone(void **state)
 	struct frontend other;
 	int call_fd, i;
 
-	need_disk();
+	need_disk(bench);
 	call_fd = give_call_socket(bench, 1);
 	/* There is one for free. */
 	expect_call(call_fd);
@@ -313,7 +247,7 @@ static void stop_waits_alone(void **state)
 	frontend_close(&other);
 	assert_int_equal(frontend_expect_silence(&bench->guest.frontend, 1), 0);
 
-	resume_disk();
+	assert_int_equal(slow_disk_resume(), 0);
 	assert_int_equal(frontend_receive_reply(&bench->guest.frontend,
 						VHB_GET_VRING_BASE, &answer,
 						sizeof(answer)), 0);
@@ -329,7 +263,7 @@ static void next_front_end_waits_for_the_disk(void **state)
 	struct bench *bench = *state;
 	struct frontend next;
 
-	need_disk();
+	need_disk(bench);
 	begin_requests(bench);
 	ask_base(bench);
 	blk_guest_hang_up(&bench->guest);
@@ -339,7 +273,7 @@ static void next_front_end_waits_for_the_disk(void **state)
 				       VHB_FLAG_VERSION, NULL, 0, NULL, 0), 0);
 	assert_int_equal(frontend_expect_silence(&next, SILENCE_MS), 0);
 	wait_status("draining", REQUESTS);
-	resume_disk();
+	assert_int_equal(slow_disk_resume(), 0);
 	next.timeout_ms = WAIT_MS;
 	assert_int_equal(frontend_receive_reply(&next, VHB_GET_FEATURES, NULL,
 						8), 0);
@@ -356,7 +290,7 @@ static void sigterm_says_why_it_waits(void **state)
 	struct bench *bench = *state;
 	const int64_t start_ms = now_ms();
 
-	need_disk();
+	need_disk(bench);
 	begin_requests(bench);
 	ask_base(bench);
 	kill(bench->broker.pid, SIGTERM);
@@ -367,7 +301,7 @@ static void sigterm_says_why_it_waits(void **state)
 	assert_int_equal(access(bench->broker.socket_path, F_OK), -1);
 	assert_true(broker_is_alive(&bench->broker));
 	assert_int_equal(frontend_expect_closed(&bench->guest.frontend), 0);
-	resume_disk();
+	assert_int_equal(slow_disk_resume(), 0);
 	assert_int_equal(broker_stop(&bench->broker), 0);
 	end_requests(bench);
 	assert_int_equal(blk_guest_saved(&bench->guest, 0).is_saved, 1);
@@ -379,14 +313,14 @@ static void killed_while_it_drains(void **state)
 	struct bench *bench = *state;
 	pid_t pid;
 
-	need_disk();
+	need_disk(bench);
 	begin_requests(bench);
 	ask_base(bench);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
 		usleep(500000);
-		_exit(run("dmsetup resume " DISK_NAME) ? 1 : 0);
+		_exit(slow_disk_resume() ? 1 : 0);
 	}
 	broker_kill(&bench->broker);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);

@@ -41,6 +41,20 @@ int bridge_iotlb_send(const struct bridge *bridge, uint8_t type, uint64_t iova,
 	return bridge_iotlb_write(bridge, &message);
 }
 
+void bridge_iotlb_set_table(const struct bridge *bridge)
+{
+	const struct bridge_memory_table table = {
+		.nregions = 1,
+		.regions[0] = {
+			.guest_phys_addr = BRIDGE_GPA,
+			.memory_size = BRIDGE_BYTES,
+			.userspace_addr = (uintptr_t)bridge->base,
+		},
+	};
+
+	assert_int_equal(bridge_call(bridge, VHOST_SET_MEM_TABLE, &table), 0);
+}
+
 void bridge_iotlb_map(const struct bridge *bridge, uint64_t iova,
 		      uint64_t size_bytes, uint8_t perm)
 {

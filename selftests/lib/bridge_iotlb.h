@@ -24,6 +24,13 @@ int bridge_iotlb_write(const struct bridge *bridge,
 int bridge_iotlb_send(const struct bridge *bridge, uint8_t type, uint64_t iova,
 		      uint64_t size_bytes, uint8_t perm);
 
+/**
+ * bridge_iotlb_set_table() - guest memory where the test has it, in one piece
+ *
+ * That is where this IOMMU says it is.
+ */
+void bridge_iotlb_set_table(const struct bridge *bridge);
+
 /** bridge_iotlb_map() - UPDATE where it is in guest memory; must succeed */
 void bridge_iotlb_map(const struct bridge *bridge, uint64_t iova,
 		      uint64_t size_bytes, uint8_t perm);

@@ -66,6 +66,7 @@ static int set_up(void **state)
 		features &= ~bridge_bit(VIRTIO_F_RING_PACKED);
 	bridge_set_up(&bridge,
 		      features | bridge_bit(VIRTIO_F_ACCESS_PLATFORM));
+	bridge_iotlb_set_table(&bridge);
 	bridge_make_queue(&bridge, 0, BLK_RING_ENTRIES - variant->is_packed,
 			  BLK_TABLE_DESCS - 64);
 	bridge_program_queue(&bridge, 0);

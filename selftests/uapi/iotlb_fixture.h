@@ -67,6 +67,7 @@ static inline int set_up(void **state)
 	threads_before = module_thread_count();
 	bridge_open(&bridge, "loop");
 	bridge_set_up(&bridge, variant->features);
+	bridge_iotlb_set_table(&bridge);
 	assert_int_equal(bridge_call(&bridge, VHOST_SET_BACKEND_FEATURES,
 				     &second_version), 0);
 	bridge_make_queue(&bridge, 0, RING_ENTRIES, TABLE_DESCS);
