@@ -81,6 +81,12 @@ u64 vhb_device_features(struct vhb_device *device)
 	return features;
 }
 
+void vhb_device_tell_config(const struct vhb_device *device)
+{
+	if (device->on_news)
+		device->on_news(device->on_news_argument, VHB_NEWS_CONFIG, 0);
+}
+
 bool vhb_device_is_idle(struct vhb_device *device)
 {
 	unsigned int i;

@@ -163,8 +163,9 @@ struct vhb_virtqueue {
  *         registry's lock
  * @features: what was acked
  * @memory: guest memory, a reference; NULL until VHOST_SET_MEM_TABLE
- * @on_news: told what user space may want to hear. Virtqueue lock held; must
- *           not sleep. May be NULL
+ * @on_news: told what user space may want to hear. Virtqueue lock held, but for
+ *           VHB_NEWS_CONFIG, which is of no virtqueue (index 0); must not sleep.
+ *           May be NULL
  * @on_news_argument: handed to it
  * @virtqueues: @personality->virtqueue_count_max of them
  */
@@ -263,6 +264,12 @@ void vhb_device_reset_owner(struct vhb_device *device);
  * Return: 0, or -EFAULT when a ring in use is not in it.
  */
 int vhb_device_set_memory(struct vhb_device *device, struct vhb_memory *memory);
+
+/**
+ * vhb_device_tell_config() - the configuration space has changed by itself
+ * @device: the device; no lock is needed
+ */
+void vhb_device_tell_config(const struct vhb_device *device);
 
 /**
  * vhb_device_is_idle() - are all virtqueues stopped?

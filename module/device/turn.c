@@ -107,13 +107,17 @@ static unsigned int take_chains(struct vhb_virtqueue *vq)
 		if (count == 1) {
 			vq->kicks_enabled = false;
 			ret = vhb_ring_disable_kicks(&vq->ring);
-			if (ret && ret != -EAGAIN)
+			if (ret && ret != -EAGAIN) {
+				vhb_ring_unpop(&vq->ring, &chain);
 				break;
+			}
 		}
 		vq->in_flight_count++;
 		fault = vq->device->personality->handle(vq, &chain);
 		if (fault) {
 			vq->in_flight_count--;
+			/* Nothing was done of it: the base stays before it. */
+			vhb_ring_unpop(&vq->ring, &chain);
 			break_virtqueue(vq, fault);
 			break;
 		}

@@ -27,7 +27,7 @@ void vhb_netlink_unregister(void);
 
 /**
  * vhb_netlink_tell() - tell who listens of a state
- * @vq: locked
+ * @vq: locked when @news is a state
  * @news: what has happened; only states are told
  *
  * Does not sleep.

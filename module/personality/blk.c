@@ -21,6 +21,8 @@ static int blk_open(struct vhb_device *device)
 		kfree(blk);
 		return -ENOMEM;
 	}
+	blk->device = device;
+	vhb_blk_init_backing(blk);
 	device->private = blk;
 	return 0;
 }
@@ -111,6 +113,16 @@ static int blk_set_config(struct vhb_device *device, u32 offset_bytes,
 		return -EINVAL;
 	WRITE_ONCE(blk->is_writeback, data[0]);
 	return 0;
+}
+
+/* FLUSH and CONFIG_WCE say it (VIRTIO 1.2, 5.2.6.2). */
+bool vhb_blk_is_writethrough(const struct vhb_device *device)
+{
+	const struct vhb_blk *blk = device->private;
+
+	if (vhb_device_has_feature(device, VIRTIO_BLK_F_CONFIG_WCE))
+		return !READ_ONCE(blk->is_writeback);
+	return !vhb_device_has_feature(device, VIRTIO_BLK_F_FLUSH);
 }
 
 static int blk_start(struct vhb_virtqueue *vq)

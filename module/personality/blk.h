@@ -27,8 +27,12 @@
 /** Pages that are worked on at a time; longer requests go in slices */
 #define VHB_BLK_SLICE_BVECS 256
 
+/** How often the size of what backs a device is looked at, in seconds */
+#define VHB_BLK_WATCH_S 1
+
 /**
  * struct vhb_blk - a block device
+ * @device: what the rest of the module knows of it
  * @file: what backs it, a reference; NULL for nothing yet
  * @bdev: the block device behind @file; NULL for a regular file
  * @is_read_only: the guest may not write
@@ -43,11 +47,14 @@
  *                copied anyway
  * @length_mask: bits of each piece's length that must be clear; 0 likewise
  * @slow: where requests go that no file takes asynchronously
+ * @watch: looks at the size, as long as there is a file
+ * @told_sectors: the size that was told last; @watch's own
  *
  * Guarded by the device lock; written only while all virtqueues are stopped,
- * but for @is_writeback, so workers read it without.
+ * but for @is_writeback and @told_sectors, so workers read it without.
  */
 struct vhb_blk {
+	struct vhb_device *device;
 	struct file *file;
 	struct block_device *bdev;
 	bool is_read_only;
@@ -60,6 +67,8 @@ struct vhb_blk {
 	u32 address_mask;
 	u32 length_mask;
 	struct workqueue_struct *slow;
+	struct delayed_work watch;
+	u64 told_sectors;
 };
 
 /**
@@ -128,6 +137,12 @@ int vhb_blk_set_backing(struct vhb_blk *blk,
 			const struct vhost_bridge_blk_backing *backing);
 
 /**
+ * vhb_blk_init_backing() - no file yet
+ * @blk: zeroed, but for @blk->device
+ */
+void vhb_blk_init_backing(struct vhb_blk *blk);
+
+/**
  * vhb_blk_drop_backing() - let go of the file
  * @blk: the device; all virtqueues stopped
  */
@@ -145,6 +160,12 @@ u64 vhb_blk_sectors(const struct vhb_blk *blk);
  * @space: zeroed
  */
 void vhb_blk_get_config(struct vhb_device *device, u8 *space);
+
+/**
+ * vhb_blk_is_writethrough() - must what is written be on the disk when it is done?
+ * @device: with a virtqueue that is not stopped
+ */
+bool vhb_blk_is_writethrough(const struct vhb_device *device);
 
 /**
  * vhb_blk_handle() - &vhb_personality.handle

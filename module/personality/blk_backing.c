@@ -80,6 +80,35 @@ static void learn_alignment(struct vhb_blk *blk)
 	}
 }
 
+/* Not on the second of other timers alone: a CPU that sleeps wakes once for all. */
+static void watch_on(struct vhb_blk *blk)
+{
+	queue_delayed_work(system_power_efficient_wq, &blk->watch,
+			   round_jiffies_relative(VHB_BLK_WATCH_S * HZ));
+}
+
+/*
+ * No file tells a module that its size has changed. The configuration space and
+ * the checks of requests look at it each time, so all that is left is to tell.
+ */
+static void watch_size(struct work_struct *work)
+{
+	struct vhb_blk *blk = container_of(to_delayed_work(work),
+					   struct vhb_blk, watch);
+	const u64 sectors = vhb_blk_sectors(blk);
+
+	if (sectors != blk->told_sectors) {
+		blk->told_sectors = sectors;
+		vhb_device_tell_config(blk->device);
+	}
+	watch_on(blk);
+}
+
+void vhb_blk_init_backing(struct vhb_blk *blk)
+{
+	INIT_DELAYED_WORK(&blk->watch, watch_size);
+}
+
 int vhb_blk_set_backing(struct vhb_blk *blk,
 			const struct vhost_bridge_blk_backing *backing)
 {
@@ -114,11 +143,15 @@ int vhb_blk_set_backing(struct vhb_blk *blk,
 	blk->can_erase = !is_read_only && blk->bdev &&
 			 bdev_max_secure_erase_sectors(blk->bdev);
 	learn_alignment(blk);
+	blk->told_sectors = vhb_blk_sectors(blk);
+	watch_on(blk);
 	return 0;
 }
 
 void vhb_blk_drop_backing(struct vhb_blk *blk)
 {
+	/* It takes no lock but that of the slots, so it may be waited for here. */
+	cancel_delayed_work_sync(&blk->watch);
 	if (blk->file)
 		fput(blk->file);
 	blk->file = NULL;

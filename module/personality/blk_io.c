@@ -215,15 +215,6 @@ static void on_io_done(struct kiocb *iocb, long result)
 	vhb_request_complete(&request->base);
 }
 
-/* FLUSH and CONFIG_WCE say whether a write may rest in a cache (5.2.6.2). */
-static bool is_writethrough(const struct vhb_device *device,
-			    const struct vhb_blk *blk)
-{
-	if (vhb_device_has_feature(device, VIRTIO_BLK_F_CONFIG_WCE))
-		return !READ_ONCE(blk->is_writeback);
-	return !vhb_device_has_feature(device, VIRTIO_BLK_F_FLUSH);
-}
-
 static void submit_slice(struct vhb_virtqueue *vq,
 			 struct vhb_blk_request *request)
 {
@@ -243,7 +234,7 @@ static void submit_slice(struct vhb_virtqueue *vq,
 		ret = file->f_op->read_iter(iocb, &request->iter);
 	} else {
 		iocb->ki_flags |= IOCB_WRITE;
-		if (is_writethrough(vq->device, request->blk))
+		if (vhb_blk_is_writethrough(vq->device))
 			iocb->ki_flags |= IOCB_DSYNC;
 		if (!request->blk->bdev)
 			kiocb_start_write(iocb);

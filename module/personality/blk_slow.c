@@ -102,6 +102,15 @@ static int change(const struct vhb_blk_request *request,
 	return change_file(request, &extent);
 }
 
+/* Without a write cache these rest in none either. */
+static int flush_if_due(const struct vhb_blk_request *request)
+{
+	if (request->type != VIRTIO_BLK_T_FLUSH &&
+	    !vhb_blk_is_writethrough(request->base.vq->device))
+		return 0;
+	return vfs_fsync(request->blk->file, 1);
+}
+
 static void run_slow(struct work_struct *work)
 {
 	struct vhb_blk_request *request =
@@ -109,10 +118,10 @@ static void run_slow(struct work_struct *work)
 	int ret = 0;
 	u32 i;
 
-	if (request->type == VIRTIO_BLK_T_FLUSH)
-		ret = vfs_fsync(request->blk->file, 1);
 	for (i = 0; !ret && i < request->range_count; i++)
 		ret = change(request, &request->ranges[i]);
+	if (!ret)
+		ret = flush_if_due(request);
 	if (ret == -EOPNOTSUPP)
 		request->status = VIRTIO_BLK_S_UNSUPP;
 	else if (ret)

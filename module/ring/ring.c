@@ -153,6 +153,18 @@ int vhb_ring_pop(struct vhb_ring *ring, struct vhb_chain *chain)
 	return 1;
 }
 
+void vhb_ring_unpop(struct vhb_ring *ring, const struct vhb_chain *chain)
+{
+	if (is_packed(ring))
+		vhb_packed_unpop(ring, chain);
+	else
+		vhb_split_unpop(ring);
+	ring->sequence--;
+	ring->in_flight_count--;
+	ring->in_flight_slots -= chain->slot_count;
+	ring->held_slots -= chain->slot_count;
+}
+
 static int write_used(struct vhb_ring *ring, const struct vhb_used *used)
 {
 	int ret;

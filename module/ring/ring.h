@@ -282,6 +282,15 @@ u32 vhb_ring_base(const struct vhb_ring *ring);
 int vhb_ring_pop(struct vhb_ring *ring, struct vhb_chain *chain);
 
 /**
+ * vhb_ring_unpop() - leave the chain that was taken last to who comes next
+ * @ring: the ring; may be broken
+ * @chain: as vhb_ring_pop() filled it in, and nothing was popped or pushed since
+ *
+ * The base is again what it was before the chain.
+ */
+void vhb_ring_unpop(struct vhb_ring *ring, const struct vhb_chain *chain);
+
+/**
  * vhb_ring_push() - give a chain back
  * @ring: the ring
  * @used: which; must be in flight

@@ -99,7 +99,7 @@ static inline int ring_read_guest(struct vhb_ring *ring, u64 gpa, void *to,
  * One set for each layout; what they do and return is in ring.h, but for:
  *
  * start() gets a base that is judged here; changes positions only.
- * pop() changes positions only.
+ * pop() changes positions only, and unpop() changes them back.
  * write_used() writes the next used entry and moves next_used.
  * publish() shows the driver all of them; only called when there are some.
  * wants_call() judges event indexes by unsignalled_slots and leaves it alone.
@@ -108,6 +108,7 @@ static inline int ring_read_guest(struct vhb_ring *ring, u64 gpa, void *to,
 int vhb_split_start(struct vhb_ring *ring, u32 base);
 u32 vhb_split_base(const struct vhb_ring *ring);
 int vhb_split_pop(struct vhb_ring *ring, struct vhb_chain *chain);
+void vhb_split_unpop(struct vhb_ring *ring);
 int vhb_split_write_used(struct vhb_ring *ring, const struct vhb_used *used);
 int vhb_split_publish(struct vhb_ring *ring);
 int vhb_split_wants_call(struct vhb_ring *ring);
@@ -117,6 +118,7 @@ int vhb_split_enable_kicks(struct vhb_ring *ring);
 int vhb_packed_start(struct vhb_ring *ring, u32 base);
 u32 vhb_packed_base(const struct vhb_ring *ring);
 int vhb_packed_pop(struct vhb_ring *ring, struct vhb_chain *chain);
+void vhb_packed_unpop(struct vhb_ring *ring, const struct vhb_chain *chain);
 int vhb_packed_write_used(struct vhb_ring *ring, const struct vhb_used *used);
 int vhb_packed_publish(struct vhb_ring *ring);
 int vhb_packed_wants_call(struct vhb_ring *ring);

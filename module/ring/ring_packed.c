@@ -133,6 +133,17 @@ int vhb_packed_pop(struct vhb_ring *ring, struct vhb_chain *chain)
 	return 1;
 }
 
+void vhb_packed_unpop(struct vhb_ring *ring, const struct vhb_chain *chain)
+{
+	u32 next = ring->next_avail;
+
+	if (next < chain->slot_count) {
+		next += ring->config.num;
+		ring->avail_wrap = !ring->avail_wrap;
+	}
+	ring->next_avail = next - chain->slot_count;
+}
+
 int vhb_packed_write_used(struct vhb_ring *ring, const struct vhb_used *used)
 {
 	struct used_desc desc = {

@@ -123,6 +123,11 @@ int vhb_split_pop(struct vhb_ring *ring, struct vhb_chain *chain)
 	return 1;
 }
 
+void vhb_split_unpop(struct vhb_ring *ring)
+{
+	ring->next_avail--;
+}
+
 int vhb_split_write_used(struct vhb_ring *ring, const struct vhb_used *used)
 {
 	const struct {

@@ -2,6 +2,7 @@
 /* The module's block device: configuration space, write cache, counters, errors. */
 #include "blk/blk_module_fixture.h"
 #include "lib/bridge_device.h"
+#include "lib/bridge_uring.h"
 
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -154,6 +155,42 @@ static void test_writes_go_through(void **state)
 	assert_false(write_flushes());
 }
 
+static bool range_flushes(uint32_t type)
+{
+	const struct virtio_blk_discard_write_zeroes range = { 64, 64, 0 };
+	const struct vq_buffer data =
+		blk_buffer(BLK_DATA_GPA, sizeof(range), false);
+	unsigned long before;
+
+	memcpy(bridge_at(&bridge, BLK_DATA_GPA), &range, sizeof(range));
+	before = count_flushes();
+	assert_int_equal(blk_run(&bridge, type, 0, &data, 1).status,
+			 VIRTIO_BLK_S_OK);
+	disk_read_shadow(&disk_4k, 64, 64);
+	return count_flushes() != before;
+}
+
+static void test_ranges_go_through(void **state)
+{
+	const uint32_t wce = offsetof(struct virtio_blk_config, wce);
+
+	(void)state;
+	if (disk_4k.why_not) {
+		print_message("# %s\n", disk_4k.why_not);
+		skip();
+	}
+	assert_int_equal(blk_set_backing(&bridge, disk_4k.fd, 0, 1), 0);
+	assert_true(offers(VIRTIO_BLK_F_DISCARD));
+	run(0);
+	assert_false(range_flushes(VIRTIO_BLK_T_WRITE_ZEROES));
+	assert_false(range_flushes(VIRTIO_BLK_T_DISCARD));
+	assert_int_equal(set_config(wce, 1, 0), 0);
+	assert_true(range_flushes(VIRTIO_BLK_T_WRITE_ZEROES));
+	assert_true(range_flushes(VIRTIO_BLK_T_DISCARD));
+	assert_int_equal(set_config(wce, 1, 1), 0);
+	assert_false(range_flushes(VIRTIO_BLK_T_DISCARD));
+}
+
 /* A driver that knows no flush gets no cache; what the field says is nothing. */
 static void test_write_cache_not_negotiated(void **state)
 {
@@ -286,6 +323,74 @@ static void test_file_gets_shorter(void **state)
 	assert_int_equal(ftruncate(disk_4k.file_fd, DISK_BYTES), 0);
 }
 
+static void assert_told(struct bridge_uring *uring, uint64_t tag,
+			uint64_t sectors)
+{
+	struct virtio_blk_config config;
+	int result = 0;
+
+	assert_int_equal(bridge_uring_wait(uring, BRIDGE_WAIT_MS, &result),
+			 tag);
+	assert_int_equal(result, VHOST_BRIDGE_EVENT_CONFIG);
+	get_config(&config);
+	assert_int_equal(config.capacity, sectors);
+}
+
+static void wait_for_news(struct bridge_uring *uring, uint64_t tag)
+{
+	const struct vhost_bridge_uring area = { 0 };
+
+	bridge_uring_send(uring, &bridge, VHOST_BRIDGE_URING_EVENT, area, tag);
+}
+
+static uint8_t run_at(uint32_t type, uint64_t sector)
+{
+	const struct vq_buffer data = blk_buffer(BLK_DATA_GPA, 4096,
+						 type == VIRTIO_BLK_T_IN);
+
+	return blk_run(&bridge, type, sector, &data, 1).status;
+}
+
+/* The file grows and shrinks: it is told, and requests go as far as it goes. */
+static void test_resize(void **state)
+{
+	struct bridge_uring uring;
+	int result;
+
+	(void)state;
+	bridge_uring_open(&uring);
+	assert_int_equal(blk_set_backing(&bridge, disk.fd, 0, 1), 0);
+	run(0);
+	wait_for_news(&uring, 1);
+	assert_int_equal(bridge_uring_wait(&uring, 1500, &result), 0);
+	assert_int_equal(run_at(VIRTIO_BLK_T_OUT, DISK_SECTORS),
+			 VIRTIO_BLK_S_IOERR);
+
+	assert_int_equal(ftruncate(disk.fd, 2 * DISK_BYTES), 0);
+	assert_told(&uring, 1, 2 * DISK_SECTORS);
+	memset(bridge_at(&bridge, BLK_DATA_GPA), 0x5a, 4096);
+	assert_int_equal(run_at(VIRTIO_BLK_T_OUT, 2 * DISK_SECTORS - 8),
+			 VIRTIO_BLK_S_OK);
+	memset(bridge_at(&bridge, BLK_DATA_GPA), 0xee, 4096);
+	assert_int_equal(run_at(VIRTIO_BLK_T_IN, 2 * DISK_SECTORS - 8),
+			 VIRTIO_BLK_S_OK);
+	assert_memory_equal(bridge_at(&bridge, BLK_DATA_GPA), "\x5a\x5a", 2);
+	assert_int_equal(run_at(VIRTIO_BLK_T_IN, 2 * DISK_SECTORS - 7),
+			 VIRTIO_BLK_S_IOERR);
+
+	/* Nobody waits: the next one is told. */
+	assert_int_equal(ftruncate(disk.fd, DISK_BYTES), 0);
+	sleep(3);
+	wait_for_news(&uring, 2);
+	assert_told(&uring, 2, DISK_SECTORS);
+	assert_int_equal(run_at(VIRTIO_BLK_T_IN, DISK_SECTORS),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(run_at(VIRTIO_BLK_T_IN, DISK_SECTORS - 8),
+			 VIRTIO_BLK_S_OK);
+	disk_check(&disk);
+	bridge_uring_close(&uring);
+}
+
 static void test_bad_blocks(void **state)
 {
 	const struct vq_buffer data = blk_buffer(BLK_DATA_GPA, 65536, false);
@@ -314,10 +419,12 @@ int main(void)
 		TEST(test_write_cache),
 		TEST(test_config_is_read_only),
 		TEST(test_writes_go_through),
+		TEST(test_ranges_go_through),
 		TEST(test_write_cache_not_negotiated),
 		TEST(test_counters),
 		TEST(test_all_queues),
 		TEST(test_file_gets_shorter),
+		TEST(test_resize),
 		TEST(test_bad_blocks),
 	};
 	int ret;

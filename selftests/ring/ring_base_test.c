@@ -55,6 +55,27 @@ static void a_chain_not_taken_is_there_after_a_restart(void **state)
 	ring_fixture_expect_used(f, id, 0);
 }
 
+/* As for a request that makes no sense: whoever comes next finds it again. */
+static void a_chain_put_back_was_never_taken(void **state)
+{
+	struct ring_fixture *f = *state;
+	struct vhb_ring before;
+	u32 i;
+	int id;
+
+	for (i = 0; i < 3 * f->config.num; i++) {
+		id = ring_fixture_add(f, 1, 1, DRIVER_DIRECT);
+		before = f->ring;
+		assert_int_equal(ring_fixture_pop(f).id, id);
+		assert_true(vhb_ring_base(&f->ring) != vhb_ring_base(&before));
+		vhb_ring_unpop(&f->ring, &f->chain);
+		f->ring.known_avail = before.known_avail;
+		assert_memory_equal(&f->ring, &before, sizeof(before));
+		ring_fixture_give(f, ring_fixture_pop(f));
+		ring_fixture_expect_used(f, id, 0);
+	}
+}
+
 static void split_base_is_the_available_index(void **state)
 {
 	struct ring_fixture *f = *state;
@@ -241,6 +262,8 @@ static const struct ring_case cases[] = {
 	RING_CASE(a_ring_goes_on_where_it_stopped,
 		  ON_BOTH | ON_IN_ORDER | ON_EVENT_IDX),
 	RING_CASE(a_chain_not_taken_is_there_after_a_restart, ON_BOTH),
+	RING_CASE(a_chain_put_back_was_never_taken,
+		  ON_BOTH | ON_IN_ORDER | ON_EVENT_IDX),
 	RING_CASE(split_base_is_the_available_index, ON_SPLIT),
 	RING_CASE(split_used_index_is_read_from_the_ring, ON_SPLIT),
 	RING_CASE(split_base_has_16_bits, ON_SPLIT),

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Commands of io_uring that wait for something. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
+#include "lib/bits.h"
+#include "lib/bridge_device.h"
+#include "lib/bridge_echo.h"
+#include "lib/bridge_uring.h"
+#include "lib/module.h"
+#include "lib/resources.h"
+
+#define RING_ENTRIES 64
+#define TABLE_DESCS 8
+#define QUEUES_MAX 8
+#define SILENCE_MS 300
+
+static struct bridge bridge;
+static struct bridge_uring uring;
+static struct resources resources_before;
+static unsigned int threads_before;
+
+static int set_up(void **state)
+{
+	(void)state;
+	resources_count(&resources_before);
+	threads_before = module_thread_count();
+	bridge_uring_open(&uring);
+	bridge_open(&bridge, "loop");
+	bridge_set_up(&bridge, bridge_bit(VIRTIO_F_VERSION_1));
+	bridge_add_queue(&bridge, 0, RING_ENTRIES, TABLE_DESCS);
+	bridge_add_queue(&bridge, 1, RING_ENTRIES, TABLE_DESCS);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	bridge_close(&bridge);
+	bridge_uring_close(&uring);
+	assert_int_equal(module_wait_threads(threads_before), 0);
+	resources_assert_same(&resources_before);
+	return 0;
+}
+
+static void send_area(uint32_t request, struct vhost_bridge_uring area,
+		      uint64_t tag)
+{
+	bridge_uring_send(&uring, &bridge, request, area, tag);
+}
+
+static void send_to(uint32_t request, unsigned int index, uint64_t tag)
+{
+	const struct vhost_bridge_uring area = { .index = index };
+
+	send_area(request, area, tag);
+}
+
+static int answer_of(uint64_t tag)
+{
+	int result = 0;
+
+	assert_int_equal(bridge_uring_wait(&uring, BRIDGE_WAIT_MS, &result),
+			 tag);
+	return result;
+}
+
+static void assert_silence(void)
+{
+	int result;
+
+	assert_int_equal(bridge_uring_wait(&uring, SILENCE_MS, &result), 0);
+}
+
+static void assert_event(uint64_t tag, enum vhost_bridge_event_kind kind,
+			 unsigned int index)
+{
+	const int result = answer_of(tag);
+
+	assert_int_equal(VHOST_BRIDGE_EVENT_KIND(result), kind);
+	assert_int_equal(VHOST_BRIDGE_EVENT_INDEX(result), index);
+}
+
+static void break_queue(unsigned int index)
+{
+	vq_driver_offer_head(&bridge.queues[index].driver, RING_ENTRIES);
+	bridge_kick_always(&bridge.queues[index]);
+	assert_int_equal(bridge_wait_state(&bridge, index,
+					   VHOST_BRIDGE_VRING_BROKEN), 0);
+}
+
+static void test_event_tells_of_a_broken_vring(void **state)
+{
+	(void)state;
+	send_to(VHOST_BRIDGE_URING_EVENT, 0, 1);
+	assert_silence();
+	break_queue(1);
+	assert_event(1, VHOST_BRIDGE_EVENT_VRING_BROKEN, 1);
+}
+
+static void test_news_nobody_waits_for_is_kept(void **state)
+{
+	(void)state;
+	break_queue(1);
+	break_queue(0);
+	send_to(VHOST_BRIDGE_URING_EVENT, 0, 1);
+	assert_event(1, VHOST_BRIDGE_EVENT_VRING_BROKEN, 0);
+	send_to(VHOST_BRIDGE_URING_EVENT, 0, 2);
+	assert_event(2, VHOST_BRIDGE_EVENT_VRING_BROKEN, 1);
+	send_to(VHOST_BRIDGE_URING_EVENT, 0, 3);
+	assert_silence();
+}
+
+/* Who waits for news is not woken by requests. */
+static void test_traffic_is_no_news(void **state)
+{
+	static struct echo echo;
+
+	(void)state;
+	send_to(VHOST_BRIDGE_URING_EVENT, 0, 1);
+	echo_init(&echo, &bridge, 0, 1);
+	for (unsigned int i = 0; i < 50; i++)
+		echo_burst(&echo, 1 + i % 8, VQ_DIRECT);
+	assert_silence();
+}
+
+static void test_event_calls_without_an_eventfd(void **state)
+{
+	const struct vhost_vring_file none = { .index = 1, .fd = -1 };
+	static struct echo echo;
+
+	(void)state;
+	assert_int_equal(bridge_call(&bridge, VHOST_SET_VRING_CALL, &none), 0);
+	send_to(VHOST_BRIDGE_URING_EVENT, 0, 1);
+	echo_init(&echo, &bridge, 1, 1);
+	echo_burst(&echo, 1, VQ_DIRECT);
+	assert_event(1, VHOST_BRIDGE_EVENT_CALL, 1);
+	/* Many calls are one news. */
+	for (unsigned int i = 0; i < 10; i++)
+		echo_burst(&echo, 1, VQ_DIRECT);
+	send_to(VHOST_BRIDGE_URING_EVENT, 0, 2);
+	assert_event(2, VHOST_BRIDGE_EVENT_CALL, 1);
+	send_to(VHOST_BRIDGE_URING_EVENT, 0, 3);
+	assert_silence();
+}
+
+static void test_drain_stops(void **state)
+{
+	struct bridge_queue *queue = &bridge.queues[0];
+	struct vhost_bridge_vring_status status;
+
+	(void)state;
+	echo_works(&bridge, 0);
+	send_to(VHOST_BRIDGE_URING_DRAIN, 0, 1);
+	assert_int_equal(answer_of(1), 0);
+	bridge_status(&bridge, 0, &status);
+	assert_int_equal(status.state, VHOST_BRIDGE_VRING_STOPPED);
+	assert_int_equal(bridge_get_base(&bridge, 0),
+			 vq_driver_base(&queue->driver));
+	assert_int_equal(queue->saved->is_saved, 1);
+	send_to(VHOST_BRIDGE_URING_DRAIN, 0, 2);
+	assert_int_equal(answer_of(2), -ESRCH);
+	assert_int_equal(bridge_stop(&bridge, 0), -ESRCH);
+
+	assert_int_equal(bridge_start(&bridge, 0), 0);
+	echo_works(&bridge, 0);
+	echo_works(&bridge, 1);
+}
+
+static void test_drain_of_a_broken_vring(void **state)
+{
+	(void)state;
+	break_queue(0);
+	send_to(VHOST_BRIDGE_URING_DRAIN, 0, 1);
+	assert_int_equal(answer_of(1), 0);
+	send_to(VHOST_BRIDGE_URING_EVENT, 0, 2);
+	assert_event(2, VHOST_BRIDGE_EVENT_VRING_BROKEN, 0);
+}
+
+static void test_kick(void **state)
+{
+	static struct echo echo;
+
+	(void)state;
+	echo_init(&echo, &bridge, 0, 1);
+	for (uint64_t tag = 1; tag < 10; tag++) {
+		assert_true(echo_send(&echo, VQ_DIRECT));
+		send_to(VHOST_BRIDGE_URING_KICK, 0, tag);
+		assert_int_equal(answer_of(tag), 0);
+		echo_receive(&echo);
+	}
+	send_to(VHOST_BRIDGE_URING_KICK, 2, 10);
+	assert_int_equal(answer_of(10), -ESRCH);
+}
+
+static void test_what_is_wrong_is_refused(void **state)
+{
+	const struct vhost_bridge_uring flags = { .flags = 1 };
+	const struct vhost_bridge_uring reserved = { .reserved = 1 };
+
+	(void)state;
+	send_area(VHOST_BRIDGE_URING_EVENT, flags, 1);
+	assert_int_equal(answer_of(1), -EINVAL);
+	send_area(VHOST_BRIDGE_URING_DRAIN, reserved, 2);
+	assert_int_equal(answer_of(2), -EINVAL);
+	send_to(VHOST_BRIDGE_URING_EVENT, 1, 3);
+	assert_int_equal(answer_of(3), -EINVAL);
+	send_to(VHOST_BRIDGE_URING_DRAIN, QUEUES_MAX, 4);
+	assert_int_equal(answer_of(4), -ENOBUFS);
+	send_to(VHOST_BRIDGE_URING_KICK, UINT32_MAX, 5);
+	assert_int_equal(answer_of(5), -ENOBUFS);
+	send_to(VHOST_BRIDGE_START_VRING, 0, 6);
+	assert_int_equal(answer_of(6), -ENOTTY);
+	echo_works(&bridge, 0);
+}
+
+/* As many as there are slots, and all end when a descriptor is closed. */
+static void test_close_ends_all(void **state)
+{
+	uint64_t seen_mask = 0, tag;
+	int result;
+
+	(void)state;
+	for (tag = 1; tag <= VHOST_BRIDGE_URING_SLOTS; tag++)
+		send_to(VHOST_BRIDGE_URING_EVENT, 0, tag);
+	send_to(VHOST_BRIDGE_URING_EVENT, 0, tag);
+	assert_int_equal(answer_of(tag), -EBUSY);
+	close(bridge.fd);
+	bridge.fd = -1;
+	for (unsigned int i = 0; i < VHOST_BRIDGE_URING_SLOTS; i++) {
+		tag = bridge_uring_wait(&uring, BRIDGE_WAIT_MS, &result);
+		assert_in_range(tag, 1, VHOST_BRIDGE_URING_SLOTS);
+		assert_int_equal(result, -ECANCELED);
+		seen_mask |= bridge_bit(tag);
+	}
+	assert_int_equal(seen_mask,
+			 bridge_bit(VHOST_BRIDGE_URING_SLOTS + 1) - 2);
+}
+
+/* Before Linux 6.7 it is not heeded, and the close ends it. */
+static void test_cancel(void **state)
+{
+	int result = 0;
+
+	(void)state;
+	send_to(VHOST_BRIDGE_URING_EVENT, 0, 1);
+	bridge_uring_cancel(&uring, 1);
+	if (bridge_uring_wait(&uring, SILENCE_MS, &result) != 1) {
+		close(bridge.fd);
+		bridge.fd = -1;
+		result = answer_of(1);
+	}
+	assert_int_equal(result, -ECANCELED);
+}
+
+/* The ring goes first, with all that waits in it. */
+static void test_ring_goes_with_commands(void **state)
+{
+	(void)state;
+	for (uint64_t tag = 1; tag < 4; tag++)
+		send_to(VHOST_BRIDGE_URING_EVENT, 0, tag);
+	bridge_uring_close(&uring);
+	echo_works(&bridge, 0);
+	break_queue(1);
+	bridge_uring_open(&uring);
+}
+
+#define TEST(function) \
+	cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_event_tells_of_a_broken_vring),
+		TEST(test_news_nobody_waits_for_is_kept),
+		TEST(test_traffic_is_no_news),
+		TEST(test_event_calls_without_an_eventfd),
+		TEST(test_drain_stops),
+		TEST(test_drain_of_a_broken_vring),
+		TEST(test_kick),
+		TEST(test_what_is_wrong_is_refused),
+		TEST(test_close_ends_all),
+		TEST(test_cancel),
+		TEST(test_ring_goes_with_commands),
+	};
+	int ret;
+
+	module_need();
+	ret = cmocka_run_group_tests_name("uring", tests, NULL, NULL);
+	module_restore();
+	return ret;
+}
