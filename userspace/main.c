@@ -26,12 +26,12 @@
 static void on_termination(void *argument, unsigned int events)
 {
 	(void)events;
-	vhb_loop_stop(argument);
+	vhb_server_stop(argument);
 }
 
 /*
  * Blocked before anything else, so that a signal which comes during set-up
- * ends the loop as soon as it starts instead of leaving half a set-up behind.
+ * ends the server as soon as it starts instead of leaving half a set-up behind.
  */
 static int open_signals(void)
 {
@@ -50,9 +50,8 @@ static int open_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int create_loop(int signal_fd, struct vhb_loop **loop_out)
+static int create_loop(struct vhb_loop **loop_out)
 {
-	struct vhb_watch_ref ref;
 	int ret;
 
 	ret = vhb_loop_create(loop_out);
@@ -60,17 +59,14 @@ static int create_loop(int signal_fd, struct vhb_loop **loop_out)
 		vhb_err("io_uring is not available to this process: allow it (sysctl kernel.io_uring_disabled=0, or the container's seccomp profile)");
 		return ret;
 	}
-	if (!ret)
-		ret = vhb_loop_watch(*loop_out, signal_fd, POLLIN,
-				     on_termination, *loop_out, &ref);
 	if (ret)
 		vhb_err("cannot set up the event loop: %s",
 			strerrordesc_np(-ret));
 	return ret;
 }
 
-static int serve(const struct vhb_options *options, struct vhb_loop *loop,
-		 struct vhb_kdev *kdev)
+static int serve(const struct vhb_options *options, int signal_fd,
+		 struct vhb_loop *loop, struct vhb_kdev *kdev)
 {
 	const bool in_pairs =
 		options->queue_num_unit == VHB_QUEUE_NUM_PAIRS;
@@ -84,15 +80,19 @@ static int serve(const struct vhb_options *options, struct vhb_loop *loop,
 		.once = options->once,
 	};
 	struct vhb_server *server;
+	struct vhb_watch_ref ref;
 	int ret;
 
 	ret = vhb_server_create(&config, &server);
 	if (ret)
 		return ret;
-
-	fputs("ready\n", stderr);
-	vhb_notify_ready();
-	ret = vhb_loop_run(loop);
+	ret = vhb_loop_watch(loop, signal_fd, POLLIN, on_termination, server,
+			     &ref);
+	if (!ret) {
+		fputs("ready\n", stderr);
+		vhb_notify_ready();
+		ret = vhb_loop_run(loop);
+	}
 	if (ret)
 		vhb_err("the event loop failed: %s", strerrordesc_np(-ret));
 	vhb_server_destroy(server);
@@ -141,13 +141,13 @@ static int run(const struct vhb_options *options)
 	signal_fd = open_signals();
 	if (signal_fd < 0)
 		return signal_fd;
-	ret = create_loop(signal_fd, &loop);
+	ret = create_loop(&loop);
 	if (ret)
 		goto destroy_loop;
 	ret = create_kdev(options, &kdev);
 	if (ret)
 		goto destroy_loop;
-	ret = serve(options, loop, kdev);
+	ret = serve(options, signal_fd, loop, kdev);
 	kdev->ops->destroy(kdev);
 destroy_loop:
 	vhb_loop_destroy(loop);

@@ -9,16 +9,36 @@
 #include <unistd.h>
 
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 
 #include "lib/log.h"
 #include "session/session.h"
 #include "wire/socket.h"
 
+/* How long requests may take when the process is to end; the contract is 1 s. */
+#define PATIENCE_MS 700
+
+/**
+ * struct vhb_server - see server.h
+ * @config: as given
+ * @listen_fd: where front-ends come; -1 for none (any more)
+ * @watch: of @listen_fd
+ * @session: the session there is, or NULL
+ * @is_stopping: it was told to end
+ * @timer_fd: how long it waits then, or -1
+ * @timer_watch: of @timer_fd
+ * @socket_dev: of the socket file
+ * @socket_ino: likewise; 0 when it is not ours
+ * @accept_failed: that was said already
+ */
 struct vhb_server {
 	struct vhb_server_config config;
 	int listen_fd;
 	struct vhb_watch_ref watch;
 	struct vhb_session *session;
+	bool is_stopping;
+	int timer_fd;
+	struct vhb_watch_ref timer_watch;
 	dev_t socket_dev;
 	ino_t socket_ino;
 	bool accept_failed;
@@ -44,7 +64,7 @@ static void listen_on(struct vhb_server *server)
 
 static void next_front_end(struct vhb_server *server)
 {
-	if (server->config.once || server->listen_fd < 0)
+	if (server->is_stopping || server->config.once || server->listen_fd < 0)
 		vhb_loop_stop(server->config.loop);
 	else
 		listen_on(server);
@@ -189,6 +209,7 @@ int vhb_server_create(const struct vhb_server_config *config,
 		return -ENOMEM;
 	server->config = *config;
 	server->listen_fd = -1;
+	server->timer_fd = -1;
 
 	ret = config->socket_path ? listen_on_path(server) : adopt_fd(server);
 	if (ret)
@@ -218,14 +239,60 @@ static void remove_socket_file(const struct vhb_server *server)
 		unlink(path);
 }
 
+/* Nobody waits for a session that ends; who connects is told so at once. */
+static void stop_listening(struct vhb_server *server)
+{
+	vhb_loop_unwatch(server->config.loop, &server->watch);
+	remove_socket_file(server);
+	server->socket_ino = 0;
+	if (server->listen_fd >= 0)
+		close(server->listen_fd);
+	server->listen_fd = -1;
+}
+
+static void on_timer(void *argument, unsigned int events)
+{
+	struct vhb_server *server = argument;
+
+	(void)events;
+	vhb_warn("requests are in flight that the device does not answer: this process is gone as soon as the kernel has finished them");
+	vhb_loop_stop(server->config.loop);
+}
+
+static int start_timer(struct vhb_server *server)
+{
+	const struct itimerspec patience = {
+		.it_value.tv_nsec = PATIENCE_MS * 1000000L,
+	};
+
+	server->timer_fd = timerfd_create(CLOCK_MONOTONIC,
+					  TFD_CLOEXEC | TFD_NONBLOCK);
+	if (server->timer_fd < 0 ||
+	    timerfd_settime(server->timer_fd, 0, &patience, NULL))
+		return -errno;
+	return vhb_loop_watch(server->config.loop, server->timer_fd, POLLIN,
+			      on_timer, server, &server->timer_watch);
+}
+
+void vhb_server_stop(struct vhb_server *server)
+{
+	server->is_stopping = true;
+	stop_listening(server);
+	if (server->session)
+		vhb_session_end(server->session);
+	if (!server->session || start_timer(server))
+		vhb_loop_stop(server->config.loop);
+}
+
 void vhb_server_destroy(struct vhb_server *server)
 {
 	if (!server)
 		return;
-	vhb_loop_unwatch(server->config.loop, &server->watch);
+	vhb_loop_unwatch(server->config.loop, &server->timer_watch);
+	if (server->timer_fd >= 0)
+		close(server->timer_fd);
+	/* What may have to be waited for is last. */
+	stop_listening(server);
 	vhb_session_destroy(server->session);
-	remove_socket_file(server);
-	if (server->listen_fd >= 0)
-		close(server->listen_fd);
 	free(server);
 }

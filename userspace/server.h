@@ -42,10 +42,19 @@ int vhb_server_create(const struct vhb_server_config *config,
 		      struct vhb_server **server_out);
 
 /**
+ * vhb_server_stop() - take no more front-ends, end the session, stop the loop
+ * @server: the server
+ *
+ * From the loop. The loop stops when the requests in flight are done; if that
+ * takes longer than a moment, it says so and stops the loop all the same.
+ */
+void vhb_server_stop(struct vhb_server *server);
+
+/**
  * vhb_server_destroy() - end the session there may be and stop listening
  * @server: may be NULL
  *
- * Removes the socket file if the server made it.
+ * Removes the socket file if the server made it. Waits for requests in flight.
  */
 void vhb_server_destroy(struct vhb_server *server);
 

@@ -26,7 +26,12 @@ void vhb_slots_init(struct vhb_slots *slots)
 
 static struct vhb_slot *slot_of(struct io_uring_cmd *command)
 {
-	return io_uring_cmd_to_pdu(command, struct slot_ref)->slot;
+	return READ_ONCE(io_uring_cmd_to_pdu(command, struct slot_ref)->slot);
+}
+
+static void set_slot(struct io_uring_cmd *command, struct vhb_slot *slot)
+{
+	WRITE_ONCE(io_uring_cmd_to_pdu(command, struct slot_ref)->slot, slot);
 }
 
 /* In the submitter's thread; the state keeps everybody else off the slot. */
@@ -53,9 +58,21 @@ static void answer(struct vhb_slot *slot, int result)
 	io_uring_cmd_complete_in_task(slot->command, give_answer);
 }
 
+/*
+ * Before it is armed: as soon as it is, it may be answered in another thread, and
+ * io_uring must not hear of a command that is gone. One that it wants to cancel
+ * meanwhile has no slot; it asks again.
+ */
+static void make_cancelable(struct io_uring_cmd *command,
+			    unsigned int issue_flags)
+{
+	set_slot(command, NULL);
+	io_uring_cmd_mark_cancelable(command, issue_flags);
+}
+
 static void arm(struct vhb_slot *slot, struct io_uring_cmd *command)
 {
-	io_uring_cmd_to_pdu(command, struct slot_ref)->slot = slot;
+	set_slot(command, slot);
 	slot->command = command;
 	slot->state = VHB_SLOT_ARMED;
 }
@@ -135,25 +152,26 @@ int vhb_slots_wait_event(struct vhb_slots *slots, struct io_uring_cmd *command,
 			 unsigned int issue_flags)
 {
 	struct vhb_slot *slot;
-	int ret;
+	int event;
 
 	spin_lock_irq(&slots->lock);
-	ret = take_pending(slots);
-	if (!ret) {
-		slot = find_event(slots, VHB_SLOT_IDLE);
-		if (slot)
-			arm(slot, command);
-		ret = slot ? -EIOCBQUEUED : -EBUSY;
-	}
+	slot = find_event(slots, VHB_SLOT_IDLE);
 	spin_unlock_irq(&slots->lock);
+	if (!slot)
+		return -EBUSY;
+
+	make_cancelable(command, issue_flags);
+	spin_lock_irq(&slots->lock);
+	arm(slot, command);
 	/*
-	 * An answer may be under way already. It is given in this very thread,
-	 * and not before this returns; or in a worker of io_uring's that waits
-	 * for the lock this call takes.
+	 * Not returned: some kernels never complete a command that returns more
+	 * than zero in a worker of io_uring's.
 	 */
-	if (ret == -EIOCBQUEUED)
-		io_uring_cmd_mark_cancelable(command, issue_flags);
-	return ret;
+	event = take_pending(slots);
+	if (event)
+		answer(slot, event);
+	spin_unlock_irq(&slots->lock);
+	return -EIOCBQUEUED;
 }
 
 int vhb_slots_wait_drain(struct vhb_slots *slots, unsigned int index,
@@ -161,25 +179,30 @@ int vhb_slots_wait_drain(struct vhb_slots *slots, unsigned int index,
 			 unsigned int issue_flags)
 {
 	struct vhb_slot *slot = &slots->drains[index];
-	int ret = -EBUSY;
+	bool is_idle;
 
 	spin_lock_irq(&slots->lock);
-	if (slot->state == VHB_SLOT_IDLE) {
-		arm(slot, command);
-		ret = -EIOCBQUEUED;
-	}
+	is_idle = slot->state == VHB_SLOT_IDLE;
 	spin_unlock_irq(&slots->lock);
-	if (ret == -EIOCBQUEUED)
-		io_uring_cmd_mark_cancelable(command, issue_flags);
-	return ret;
+	if (!is_idle)
+		return -EBUSY;
+
+	make_cancelable(command, issue_flags);
+	spin_lock_irq(&slots->lock);
+	arm(slot, command);
+	spin_unlock_irq(&slots->lock);
+	return -EIOCBQUEUED;
 }
 
 void vhb_slots_cancel(struct io_uring_cmd *command, unsigned int issue_flags)
 {
 	struct vhb_slot *slot = slot_of(command);
-	struct vhb_slots *slots = slot->slots;
+	struct vhb_slots *slots;
 	bool is_armed;
 
+	if (!slot)
+		return;
+	slots = slot->slots;
 	spin_lock_irq(&slots->lock);
 	is_armed = slot->state == VHB_SLOT_ARMED && slot->command == command;
 	if (is_armed) {

@@ -72,19 +72,19 @@ void vhb_slots_tell(struct vhb_slots *slots, enum vhb_news news,
 
 /**
  * vhb_slots_wait_event() - VHOST_BRIDGE_URING_EVENT
- * @slots: the slots
+ * @slots: the slots; the caller keeps others from arming one
  * @command: the command
  * @issue_flags: as io_uring gave them
  *
- * Return: an event that was pending; -EIOCBQUEUED when the command waits; or
- * -EBUSY.
+ * Return: -EIOCBQUEUED when the command waits, or was answered with what was
+ * pending; or -EBUSY.
  */
 int vhb_slots_wait_event(struct vhb_slots *slots, struct io_uring_cmd *command,
 			 unsigned int issue_flags);
 
 /**
  * vhb_slots_wait_drain() - first half of VHOST_BRIDGE_URING_DRAIN
- * @slots: the slots
+ * @slots: the slots; as above
  * @index: the vring, which is not stopped; the caller keeps it from changing
  *         that
  * @command: the command

@@ -67,6 +67,7 @@ struct fake_vring {
 	int kick_fd, call_fd, err_fd;
 	struct vhost_vring_addr addr;
 	uint64_t base_addr;
+	enum vhost_bridge_fault fault;
 	bool is_running;
 };
 
@@ -170,6 +171,26 @@ static inline int fake_run_ioctl(struct fake_bridge *bridge,
 	return 0;
 }
 
+/* A vring with a fault is a broken one. */
+static inline int fake_status_ioctl(const struct fake_bridge *bridge,
+				    struct vhost_bridge_vring_status *argument)
+{
+	const struct fake_vring *vring;
+
+	if (argument->size_bytes != sizeof(*argument) || argument->reserved0 ||
+	    !is_zero(argument->reserved, sizeof(argument->reserved)))
+		return -EINVAL;
+	if (argument->index >= VRINGS_MAX)
+		return -ENOBUFS;
+	vring = &bridge->vrings[argument->index];
+	argument->fault = vring->fault;
+	argument->state = VHOST_BRIDGE_VRING_STOPPED;
+	if (vring->is_running)
+		argument->state = vring->fault ? VHOST_BRIDGE_VRING_BROKEN :
+						 VHOST_BRIDGE_VRING_RUNNING;
+	return 0;
+}
+
 static inline int fake_config_ioctl(unsigned long request,
 				    const struct vhost_bridge_config *argument)
 {
@@ -238,6 +259,8 @@ static inline int fake_ioctl(struct fake_bridge *bridge, unsigned long request,
 		return 0;
 	case VHOST_BRIDGE_GET_CONFIG:
 		return fake_config_ioctl(request, argument);
+	case VHOST_BRIDGE_GET_VRING_STATUS:
+		return fake_status_ioctl(bridge, argument);
 	}
 	if (!bridge->has_owner)
 		return -EPERM;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/names.h"
+#include "lib/names.h"
 #include "control/status.h"
 #include "lib/bits.h"
 

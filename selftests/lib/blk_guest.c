@@ -3,11 +3,13 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
@@ -21,6 +23,7 @@
 
 #define RING_ENTRIES 64
 #define TABLE_DESCS 8
+#define STATUS_NONE 0xee
 
 /* Of each queue's part of the memory */
 #define QUEUE_BYTES (4u << 20)
@@ -188,6 +191,7 @@ static int negotiate(struct blk_guest *guest)
 {
 	const uint64_t protocol = vhb_bit(VHB_PROTOCOL_F_MQ) |
 				  vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
+				  vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
 				  vhb_bit(VHB_PROTOCOL_F_CONFIG) |
 				  vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
 	const uint64_t wanted = wanted_features(guest);
@@ -283,4 +287,71 @@ int blk_guest_connect(struct blk_guest *guest, const char *path,
 	if (ret)
 		blk_guest_hang_up(guest);
 	return ret;
+}
+
+int blk_guest_channel(struct blk_guest *guest)
+{
+	int fds[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+		return -errno;
+	ret = frontend_tell(&guest->frontend, VHB_SET_BACKEND_REQ_FD, NULL, 0,
+			    &fds[1], 1);
+	close(fds[1]);
+	if (!ret)
+		return fds[0];
+	close(fds[0]);
+	return ret;
+}
+
+void blk_guest_submit(struct blk_guest *guest, unsigned int index,
+		      unsigned int slot, uint32_t type, uint64_t sector,
+		      uint32_t bytes)
+{
+	const struct blk_guest_slot room = blk_guest_slot(guest, index, slot);
+	struct blk_guest_queue *queue = &guest->queues[index];
+	const struct virtio_blk_outhdr header = {
+		.type = htole32(type),
+		.sector = htole64(sector),
+	};
+	const struct vq_buffer buffers[] = {
+		{ blk_guest_gpa(guest, room.header), sizeof(header), false },
+		{ blk_guest_gpa(guest, room.data), bytes,
+		  type != VIRTIO_BLK_T_OUT },
+		{ blk_guest_gpa(guest, room.status), 1, true },
+	};
+
+	memcpy(room.header, &header, sizeof(header));
+	*room.status = STATUS_NONE;
+	if (vq_driver_add(&queue->driver, buffers, VHB_ARRAY_COUNT(buffers),
+			  VQ_DIRECT) < 0)
+		abort();
+	if (vq_driver_must_kick(&queue->driver))
+		eventfd_write(queue->kick_fd, 1);
+}
+
+int blk_guest_wait(struct blk_guest *guest, unsigned int index,
+		   unsigned int timeout_ms)
+{
+	struct vq_driver *driver = &guest->queues[index].driver;
+	uint32_t length;
+	uint16_t id;
+
+	for (unsigned int ms = 0; vq_driver_take(driver, &id, &length) != 1;
+	     ms++) {
+		if (ms == timeout_ms)
+			return -ETIMEDOUT;
+		usleep(1000);
+	}
+	return 0;
+}
+
+int blk_guest_run(struct blk_guest *guest, unsigned int index, uint32_t type,
+		  uint64_t sector, uint32_t bytes)
+{
+	int ret;
+
+	blk_guest_submit(guest, index, 0, type, sector, bytes);
+	ret = blk_guest_wait(guest, index, guest->timeout_ms);
+	return ret ? ret : *blk_guest_slot(guest, index, 0).status;
 }

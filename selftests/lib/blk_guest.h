@@ -101,6 +101,42 @@ int blk_guest_connect(struct blk_guest *guest, const char *path,
 /** blk_guest_hang_up() - close the connection */
 void blk_guest_hang_up(struct blk_guest *guest);
 
+/**
+ * blk_guest_channel() - SET_BACKEND_REQ_FD
+ * @guest: connected
+ *
+ * Return: the front-end's end of it, or -errno.
+ */
+int blk_guest_channel(struct blk_guest *guest);
+
+/**
+ * blk_guest_submit() - make one request available, and kick
+ * @guest: connected
+ * @index: the queue; has room
+ * @slot: where its data is
+ * @type: VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT or VIRTIO_BLK_T_GET_ID
+ * @sector: where
+ * @bytes: of data
+ */
+void blk_guest_submit(struct blk_guest *guest, unsigned int index,
+		      unsigned int slot, uint32_t type, uint64_t sector,
+		      uint32_t bytes);
+
+/**
+ * blk_guest_wait() - wait until a request has come back
+ * @guest: the guest
+ * @index: the queue
+ * @timeout_ms: the longest time
+ *
+ * Return: 0 or -ETIMEDOUT. Its status is in its slot.
+ */
+int blk_guest_wait(struct blk_guest *guest, unsigned int index,
+		   unsigned int timeout_ms);
+
+/** blk_guest_run() - both, in slot 0: VIRTIO_BLK_S_*, or -ETIMEDOUT */
+int blk_guest_run(struct blk_guest *guest, unsigned int index, uint32_t type,
+		  uint64_t sector, uint32_t bytes);
+
 /** blk_guest_saved() - what is in the region for a virtqueue */
 struct vhost_bridge_saved_base blk_guest_saved(const struct blk_guest *guest,
 					       unsigned int index);

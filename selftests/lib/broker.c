@@ -212,6 +212,22 @@ void broker_kill(struct broker *broker)
 	forget_process(broker);
 }
 
+int broker_status(char *text, size_t text_bytes)
+{
+	char program[PATH_MAX], command[PATH_MAX + 32];
+	size_t length;
+	FILE *output;
+
+	find_program(program, sizeof(program));
+	snprintf(command, sizeof(command), "%s status --json", program);
+	output = popen(command, "re");
+	if (!output)
+		return -errno;
+	length = fread(text, 1, text_bytes - 1, output);
+	text[length] = '\0';
+	return pclose(output) ? -EIO : 0;
+}
+
 static unsigned int count_entries(const char *path)
 {
 	unsigned int count = 0;

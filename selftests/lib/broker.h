@@ -87,6 +87,15 @@ bool broker_is_alive(const struct broker *broker);
  */
 int broker_stop(struct broker *broker);
 
+/**
+ * broker_status() - what "vhost-bridge status --json" says of all devices
+ * @text: what it printed
+ * @text_bytes: room in @text
+ *
+ * Return: 0, or -EIO when it failed.
+ */
+int broker_status(char *text, size_t text_bytes);
+
 /** broker_log_has() - did it say this? */
 bool broker_log_has(const struct broker *broker, const char *text);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/virtio_config.h>
 
@@ -407,6 +408,21 @@ static int op_start_vring(struct vhb_kdev *kdev, unsigned int index)
 	return finish(recorder, ret, "START %u", index);
 }
 
+int recorder_drain_vring(struct vhb_kdev *kdev, unsigned int index)
+{
+	struct recorder *recorder = of(kdev);
+	int ret = begin(recorder, "DRAIN");
+	struct recorded_vring *vring = vring_at(recorder, index);
+
+	if (!vring->is_running)
+		fault(recorder, "DRAIN of vring %u, which is stopped", index);
+	if (vring->is_draining)
+		fault(recorder, "DRAIN of vring %u twice", index);
+	if (!ret)
+		vring->is_draining = true;
+	return finish(recorder, ret, "DRAIN %u", index);
+}
+
 static int op_stop_vring(struct vhb_kdev *kdev, unsigned int index,
 			 uint32_t *base_out)
 {
@@ -414,6 +430,8 @@ static int op_stop_vring(struct vhb_kdev *kdev, unsigned int index,
 	int ret = begin(recorder, "STOP");
 	struct recorded_vring *vring = vring_at(recorder, index);
 
+	if (vring->is_draining)
+		fault(recorder, "STOP of vring %u, which drains", index);
 	if (!ret) {
 		if (vring->is_running)
 			recorder_save_base(vring, true);
@@ -472,6 +490,8 @@ static void op_destroy(struct vhb_kdev *kdev)
 	struct recorder *recorder = of(kdev);
 
 	recorder_forget(recorder);
+	if (recorder->news_fd >= 0)
+		close(recorder->news_fd);
 	free(recorder->lines);
 	free(recorder->fault);
 	pthread_mutex_destroy(&recorder->lock);

@@ -26,6 +26,7 @@
  *	SET_VRING_ERR 0 none
  *	SET_VRING_SLOT 0
  *	START 0
+ *	DRAIN 0
  *	STOP 0
  *	GET_CONFIG 0+8
  *	SET_CONFIG 0+8
@@ -100,6 +101,27 @@ void recorder_fail_nth(struct recorder *recorder, unsigned int nth, int error);
  */
 void recorder_fail_named(struct recorder *recorder, const char *name,
 			 int error, unsigned int times);
+
+/**
+ * recorder_make_drain() - from now on stopping takes its time
+ * @recorder: the recorder; only without a session
+ *
+ * Vrings are drained before they are stopped, and have done so when the test says
+ * it. It tells of news, too.
+ */
+void recorder_make_drain(struct recorder *recorder);
+
+/** recorder_wait_draining() - until so many vrings drain, or the test fails */
+void recorder_wait_draining(struct recorder *recorder, unsigned int count);
+
+/** recorder_finish_drain() - the last request of a vring is done */
+void recorder_finish_drain(struct recorder *recorder, unsigned int index);
+
+/** recorder_break() - the driver broke the rules of a vring; "avail" */
+void recorder_break(struct recorder *recorder, unsigned int index);
+
+/** recorder_change_config() - the configuration space has changed */
+void recorder_change_config(struct recorder *recorder);
 
 /** recorder_advance() - let a vring have processed this many entries */
 void recorder_advance(struct recorder *recorder, unsigned int index,

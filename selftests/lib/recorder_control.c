@@ -78,6 +78,7 @@ struct recorder *recorder_create(unsigned int vring_count,
 	pthread_mutex_init(&recorder->lock, NULL);
 	recorder->kdev.ops = &recorder_ops;
 	recorder->kdev.vring_count = vring_count;
+	recorder->news_fd = -1;
 	recorder->features_mask = features_mask;
 	recorder->protocol_features_mask = vhb_bit(VHB_PROTOCOL_F_MTU);
 	recorder_forget(recorder);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "lib/recorder.h"
+#include "loop/loop.h"
 #include "session/session.h"
 
 /* What the two halves of the recorder share; tests include recorder.h only */
@@ -23,6 +24,9 @@ struct recorder_label {
 struct recorded_vring {
 	bool is_running;
 	bool is_stuck;
+	bool is_draining;
+	bool is_drained;
+	bool is_broken;
 	uint32_t num;
 	uint32_t base;
 	bool has_addr;
@@ -52,10 +56,18 @@ struct recorder {
 	const char *fail_name;
 	int fail_name_error;
 	unsigned int fail_name_times;
+	bool is_config_new;
+	int news_fd;
+	struct vhb_loop *loop;
+	struct vhb_watch_ref news_watch;
+	const struct vhb_kdev_listener *listener;
 };
 
 /** recorder_ops - the calls; in recorder.c, the rest is in recorder_control.c */
 extern const struct vhb_kdev_ops recorder_ops;
+
+/** recorder_drain_vring() - &vhb_kdev_ops.drain_vring of one that drains */
+int recorder_drain_vring(struct vhb_kdev *kdev, unsigned int index);
 
 /** recorder_eventfd_id() - number of an eventfd; 0 for what is none */
 unsigned int recorder_eventfd_id(int fd);

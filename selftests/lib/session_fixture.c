@@ -218,6 +218,18 @@ int session_fixture_setup_blk(void **state)
 	return 0;
 }
 
+int session_fixture_setup_drain(void **state)
+{
+	struct session_fixture *fixture;
+	int ret = session_fixture_setup(state);
+
+	if (ret)
+		return ret;
+	fixture = *state;
+	recorder_make_drain(fixture->recorder);
+	return 0;
+}
+
 int session_fixture_teardown(void **state)
 {
 	struct session_fixture *fixture = *state;

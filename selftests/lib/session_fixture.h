@@ -105,6 +105,7 @@ struct session_fixture {
 /* For cmocka_unit_test_setup_teardown() */
 int session_fixture_setup(void **state);
 int session_fixture_setup_blk(void **state);
+int session_fixture_setup_drain(void **state);
 int session_fixture_teardown(void **state);
 
 /** A test with a fixture */
@@ -115,6 +116,11 @@ int session_fixture_teardown(void **state);
 /** A test with a fixture whose recorder is a block device with four queues */
 #define blk_fixture_test(function) \
 	cmocka_unit_test_setup_teardown(function, session_fixture_setup_blk, \
+					session_fixture_teardown)
+
+/** A test with a fixture whose recorder drains: recorder_make_drain() */
+#define drain_fixture_test(function) \
+	cmocka_unit_test_setup_teardown(function, session_fixture_setup_drain, \
 					session_fixture_teardown)
 
 /** fixture_connect() - a new front-end comes; the one before must have left */

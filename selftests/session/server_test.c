@@ -41,7 +41,7 @@
  * @server: the server; destroyed by the thread when the loop has ended
  * @recorder: its kernel device
  * @thread: the thread
- * @stop_fd: eventfd that ends the loop
+ * @stop_fd: eventfd that tells the server to stop
  * @stop_watch: of @stop_fd
  * @directory: a fresh one
  * @path: of the socket
@@ -102,7 +102,7 @@ static void on_stop(void *argument, unsigned int events)
 	struct fixture *fixture = argument;
 
 	(void)events;
-	vhb_loop_stop(fixture->loop);
+	vhb_server_stop(fixture->server);
 }
 
 static void *run(void *argument)
@@ -406,6 +406,88 @@ static void no_server_can_be_destroyed(void **state)
 #define server_test(function) \
 	cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+/* Vring 0 runs, on a kernel device whose requests take as long as we like. */
+static void start_slow(struct fixture *fixture, struct frontend *frontend,
+		       struct guest_memory *memory)
+{
+	const struct vhb_wire_vring_addr addr = fixture_vring_addr(0);
+	const int kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	recorder_make_drain(fixture->recorder);
+	ok(guest_memory_create(memory, FIXTURE_MEMORY_MIB, 0, FIXTURE_UVA));
+	start(fixture);
+	come(fixture, frontend);
+	ok(frontend_set_owner(frontend));
+	ok(frontend_set_protocol_features(frontend, FIXTURE_REPLY_ACK));
+	frontend->need_reply = true;
+	ok(frontend_set_features(frontend, FIXTURE_VERSION_1 | FIXTURE_BIT30));
+	ok(frontend_set_mem_table(frontend, &memory->region, &memory->fd, 1));
+	ok(frontend_set_vring_num(frontend, 0, FIXTURE_VRING_NUM));
+	ok(frontend_set_vring_addr(frontend, &addr));
+	ok(frontend_set_vring_kick(frontend, 0, kick_fd));
+	ok(frontend_set_vring_enable(frontend, 0, true));
+	assert_true(recorder_is_running(fixture->recorder, 0));
+	close(kick_fd);
+}
+
+static void a_server_that_stops_waits_for_requests(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend frontend, late;
+	struct guest_memory memory;
+
+	start_slow(fixture, &frontend, &memory);
+	ok(eventfd_write(fixture->stop_fd, 1));
+	recorder_wait_draining(fixture->recorder, 1);
+	/* All but the kernel is done with it. */
+	ok(frontend_expect_closed(&frontend));
+	assert_int_equal(frontend_connect(&late, fixture->path, SILENCE_MS),
+			 -ETIMEDOUT);
+	recorder_finish_drain(fixture->recorder, 0);
+	wait_for_end(fixture);
+	assert_int_equal(recorder_running(fixture->recorder), 0);
+	frontend_close(&frontend);
+	guest_memory_destroy(&memory);
+}
+
+/* It says why it cannot go, and leaves the rest to the kernel. */
+static void a_server_that_stops_has_little_patience(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend frontend;
+	struct guest_memory memory;
+	struct log_capture log;
+
+	start_slow(fixture, &frontend, &memory);
+	log_capture_begin(&log);
+	stop(fixture);
+	log_capture_end(&log);
+	assert_int_equal(log_capture_count(&log, "requests are in flight"), 1);
+	assert_int_equal(log_capture_count(&log, "\n"), 1);
+	frontend_close(&frontend);
+	guest_memory_destroy(&memory);
+}
+
+/* The next front-end's turn comes when the kernel is done with the first. */
+static void a_front_end_waits_for_requests_of_the_one_before(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frontend first, second;
+	struct guest_memory memory;
+
+	start_slow(fixture, &first, &memory);
+	frontend_close(&first);
+	recorder_wait_draining(fixture->recorder, 1);
+	come(fixture, &second);
+	ok(frontend_send(&second, VHB_GET_FEATURES, 1, NULL, 0, NULL, 0));
+	ok(frontend_expect_silence(&second, SILENCE_MS));
+	recorder_finish_drain(fixture->recorder, 0);
+	ok(frontend_receive_reply(&second, VHB_GET_FEATURES, NULL, 8));
+	frontend_close(&second);
+	stop(fixture);
+	guest_memory_destroy(&memory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +506,9 @@ int main(void)
 		server_test(a_path_that_cannot_be_is_refused),
 		server_test(a_server_can_end_while_front_ends_are_there),
 		server_test(no_server_can_be_destroyed),
+		server_test(a_server_that_stops_waits_for_requests),
+		server_test(a_server_that_stops_has_little_patience),
+		server_test(a_front_end_waits_for_requests_of_the_one_before),
 	};
 
 	return cmocka_run_group_tests_name("server", tests, NULL, NULL);

@@ -9,7 +9,7 @@ set -euo pipefail
 rules='
 userspace		session kdev wire loop netlink sandbox control lib
 userspace/session	kdev wire loop lib
-userspace/kdev		netlink lib wire/protocol.h
+userspace/kdev		loop netlink lib wire/protocol.h
 userspace/wire		lib
 userspace/loop		lib
 userspace/netlink	lib

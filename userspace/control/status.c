@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "control/names.h"
 #include "lib/bits.h"
+#include "lib/names.h"
 
 /* Room for a cell of the table */
 #define CELL_BYTES 32

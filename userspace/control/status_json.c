@@ -3,8 +3,8 @@
 #include <inttypes.h>
 
 #include "control/json.h"
-#include "control/names.h"
 #include "control/status.h"
+#include "lib/names.h"
 
 static void put_vring(struct vhb_json *json, const struct vhb_vring_info *vring)
 {

@@ -80,9 +80,11 @@ static int set_owner(struct vhb_kdev *kdev)
 	if (blk->is_in_use)
 		return -EBUSY;
 	ret = vhb_blk_own(blk);
-	if (!ret)
-		blk->is_in_use = true;
-	return ret;
+	if (ret)
+		return ret;
+	blk->is_in_use = true;
+	vhb_blk_wait_for_news(blk);
+	return 0;
 }
 
 /* Each drains; the module does too, but says nothing of one that fails. */
@@ -110,6 +112,7 @@ static void reset(struct vhb_kdev *kdev)
 
 	if (!blk->is_in_use)
 		return;
+	vhb_blk_forget_drains(blk);
 	stop_all(blk);
 	blk->is_in_use = false;
 	/*
@@ -128,6 +131,7 @@ static void reset(struct vhb_kdev *kdev)
 	/* Closing drains as well. A given descriptor cannot be replaced. */
 	if (!blk->vhost_path)
 		return;
+	vhb_blk_forget_news(blk);
 	close(blk->vhost_fd);
 	blk->vhost_fd = -1;
 	blk->is_owned = false;
@@ -172,7 +176,10 @@ static int set_vring_kick(struct vhb_kdev *kdev, unsigned int index, int fd)
 
 static int set_vring_call(struct vhb_kdev *kdev, unsigned int index, int fd)
 {
-	return vhb_vhost_set_vring_call(vhb_blk_of(kdev)->vhost_fd, index, fd);
+	const struct vhb_blk *blk = vhb_blk_of(kdev);
+
+	return vhb_vhost_set_vring_call(blk->vhost_fd, index,
+					fd < 0 ? blk->silent_fd : fd);
 }
 
 static int set_vring_err(struct vhb_kdev *kdev, unsigned int index, int fd)
@@ -184,6 +191,22 @@ static void set_vring_slot(struct vhb_kdev *kdev, unsigned int index,
 			   uint64_t slot_addr)
 {
 	vhb_blk_of(kdev)->slot_addrs[index] = slot_addr;
+}
+
+static void listen(struct vhb_kdev *kdev, struct vhb_loop *loop,
+		   const struct vhb_kdev_listener *listener)
+{
+	struct vhb_blk *blk = vhb_blk_of(kdev);
+
+	blk->loop = loop;
+	blk->listener = listener;
+	if (listener)
+		vhb_blk_wait_for_news(blk);
+}
+
+static int drain_vring(struct vhb_kdev *kdev, unsigned int index)
+{
+	return vhb_blk_drain_vring(vhb_blk_of(kdev), index);
 }
 
 static int start_vring(struct vhb_kdev *kdev, unsigned int index)
@@ -243,8 +266,12 @@ static void destroy(struct vhb_kdev *kdev)
 {
 	struct vhb_blk *blk = vhb_blk_of(kdev);
 
+	vhb_blk_forget_drains(blk);
+	vhb_blk_forget_news(blk);
 	if (blk->vhost_fd >= 0)
 		close(blk->vhost_fd);
+	if (blk->silent_fd >= 0)
+		close(blk->silent_fd);
 	if (blk->file_fd >= 0)
 		close(blk->file_fd);
 	free(blk->vhost_path);
@@ -266,6 +293,8 @@ const struct vhb_kdev_ops vhb_blk_ops = {
 	.set_vring_call = set_vring_call,
 	.set_vring_err = set_vring_err,
 	.set_vring_slot = set_vring_slot,
+	.listen = listen,
+	.drain_vring = drain_vring,
 	.start_vring = start_vring,
 	.stop_vring = stop_vring,
 	.get_config = get_config,

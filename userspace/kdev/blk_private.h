@@ -4,6 +4,19 @@
 
 #include "kdev/blk.h"
 #include "kdev/kdev.h"
+#include "loop/loop.h"
+
+/**
+ * struct vhb_blk_drain - VHOST_BRIDGE_URING_DRAIN of a vring
+ * @blk: whose
+ * @index: which
+ * @command: as long as it is under way
+ */
+struct vhb_blk_drain {
+	struct vhb_blk *blk;
+	unsigned int index;
+	struct vhb_watch_ref command;
+};
 
 /**
  * struct vhb_blk - our module's block device on a file
@@ -21,6 +34,12 @@
  * @kernel_mask: feature bits of the module
  * @is_running: vrings that were started
  * @slot_addrs: where vrings leave their base, or 0
+ * @silent_fd: the call eventfd of vrings whose driver gave none: without one the
+ *             module would tell us of each call
+ * @loop: where commands go; NULL until somebody listens
+ * @listener: who wants to hear, or NULL
+ * @event: VHOST_BRIDGE_URING_EVENT, as long as it is under way
+ * @drains: by vring
  */
 struct vhb_blk {
 	struct vhb_kdev kdev;
@@ -36,6 +55,11 @@ struct vhb_blk {
 	uint64_t kernel_mask;
 	bool is_running[VHB_BLK_QUEUES_MAX];
 	uint64_t slot_addrs[VHB_BLK_QUEUES_MAX];
+	int silent_fd;
+	struct vhb_loop *loop;
+	const struct vhb_kdev_listener *listener;
+	struct vhb_watch_ref event;
+	struct vhb_blk_drain drains[VHB_BLK_QUEUES_MAX];
 };
 
 static inline struct vhb_blk *vhb_blk_of(struct vhb_kdev *kdev)
@@ -50,6 +74,24 @@ static inline struct vhb_blk *vhb_blk_of(struct vhb_kdev *kdev)
  * Return: 0 or -errno (reported).
  */
 int vhb_blk_own(struct vhb_blk *blk);
+
+/**
+ * vhb_blk_wait_for_news() - have a command that waits for what the module tells
+ * @blk: nothing happens when it has one, or no loop or device
+ *
+ * It ends with an error when the device is closed or has no owner; so whoever
+ * opens or owns it calls this.
+ */
+void vhb_blk_wait_for_news(struct vhb_blk *blk);
+
+/** vhb_blk_forget_news() - the device is about to be closed */
+void vhb_blk_forget_news(struct vhb_blk *blk);
+
+/** vhb_blk_drain_vring() - &vhb_kdev_ops.drain_vring */
+int vhb_blk_drain_vring(struct vhb_blk *blk, unsigned int index);
+
+/** vhb_blk_forget_drains() - nobody waits for them any more */
+void vhb_blk_forget_drains(struct vhb_blk *blk);
 
 extern const struct vhb_kdev_ops vhb_blk_ops;
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/eventfd.h>
+
 #include <linux/virtio_ids.h>
 
 #include "kdev/blk_file.h"
@@ -105,6 +107,12 @@ static int set_up(struct vhb_blk *blk, const struct vhb_blk_config *config)
 {
 	int ret;
 
+	blk->silent_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (blk->silent_fd < 0) {
+		ret = -errno;
+		vhb_err("eventfd: %s", strerrordesc_np(-ret));
+		return ret;
+	}
 	ret = vhb_blk_file_open(config->file_path, config->is_read_only,
 				config->is_shared);
 	if (ret < 0)
@@ -130,6 +138,7 @@ static struct vhb_blk *alloc_blk(const struct vhb_blk_config *config)
 	blk->kdev.vring_count = config->queue_count;
 	blk->vhost_fd = config->vhost_fd;
 	blk->file_fd = -1;
+	blk->silent_fd = -1;
 	blk->is_read_only = config->is_read_only;
 	blk->poll_us = config->poll_us;
 	memcpy(blk->serial, config->serial, sizeof(blk->serial));

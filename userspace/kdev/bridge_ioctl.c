@@ -46,6 +46,16 @@ int vhb_bridge_stop_vring(int fd, unsigned int index)
 	return ret;
 }
 
+int vhb_bridge_get_vring_status(int fd, unsigned int index,
+				struct vhost_bridge_vring_status *status)
+{
+	*status = (struct vhost_bridge_vring_status){
+		.size_bytes = sizeof(*status),
+		.index = index,
+	};
+	return bridge_ioctl(fd, VHOST_BRIDGE_GET_VRING_STATUS, status);
+}
+
 static int access_config(int fd, unsigned long request, uint32_t offset_bytes,
 			 uint32_t size_bytes, const void *data)
 {

@@ -32,6 +32,9 @@ int vhb_bridge_start_vring(int fd, unsigned int index, uint64_t slot_addr);
  */
 int vhb_bridge_stop_vring(int fd, unsigned int index);
 
+int vhb_bridge_get_vring_status(int fd, unsigned int index,
+				struct vhost_bridge_vring_status *status);
+
 int vhb_bridge_get_config(int fd, uint32_t offset_bytes, uint32_t size_bytes,
 			  uint8_t *data);
 int vhb_bridge_set_config(int fd, uint32_t offset_bytes, uint32_t size_bytes,

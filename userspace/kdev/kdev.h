@@ -22,6 +22,27 @@
  */
 
 struct vhb_kdev;
+struct vhb_loop;
+
+/**
+ * struct vhb_kdev_listener - who wants to hear of a kernel device
+ * @on_drained: a vring that @drain_vring was called for: @stop_vring does not
+ *              wait for it any more
+ * @on_broken: the driver broke a vring's rules; which of them, in a word. The
+ *             vring is not processed any more; its err eventfd was signalled
+ * @on_config: the configuration space has changed by itself
+ * @argument: handed to them
+ *
+ * Called from the loop, never out of an operation. What is called may do
+ * anything with the device.
+ */
+struct vhb_kdev_listener {
+	void (*on_drained)(void *argument, unsigned int index);
+	void (*on_broken)(void *argument, unsigned int index,
+			  const char *fault);
+	void (*on_config)(void *argument);
+	void *argument;
+};
 
 /**
  * struct vhb_kdev_ops - what a kernel device can do
@@ -57,6 +78,13 @@ struct vhb_kdev;
  *                  &struct vhost_bridge_saved_base, 8-aligned and valid until
  *                  the vring has stopped; 0 for nowhere. NULL for a device that
  *                  does not drain when its owner is killed
+ * @listen: tell this one, by way of this loop; NULL for nobody any more. The
+ *          loop is the same each time and goes after the device; the listener
+ *          is not copied. NULL for a device that has nothing to tell
+ * @drain_vring: begin to stop a vring that runs: it takes no more requests, and
+ *               @on_drained is called when those it has taken are done. Then
+ *               @stop_vring is due. NULL, as on failure, where stop_vring alone
+ *               does it all, however long it waits
  * @start_vring: begin to process (VHOST_NET_SET_BACKEND)
  * @stop_vring: end to process; when it returns the kernel touches the vring no
  *              more. Gives the base to go on from. Must work for a vring that
@@ -91,6 +119,9 @@ struct vhb_kdev_ops {
 	int (*set_vring_err)(struct vhb_kdev *kdev, unsigned int index, int fd);
 	void (*set_vring_slot)(struct vhb_kdev *kdev, unsigned int index,
 			       uint64_t slot_addr);
+	void (*listen)(struct vhb_kdev *kdev, struct vhb_loop *loop,
+		       const struct vhb_kdev_listener *listener);
+	int (*drain_vring)(struct vhb_kdev *kdev, unsigned int index);
 	int (*start_vring)(struct vhb_kdev *kdev, unsigned int index);
 	int (*stop_vring)(struct vhb_kdev *kdev, unsigned int index,
 			  uint32_t *base_out);

@@ -6,12 +6,16 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <liburing.h>
 
 #include "lib/bits.h"
 
-/* More watches than a session can have: vrings, socket, signals, listener */
+/*
+ * More watches and commands than a session can have: a relay and a command for
+ * each vring, socket, signals, listener
+ */
 #define SLOT_COUNT 256
 #define RING_ENTRY_COUNT 128
 /* Signals on their way, and how long: a full eventfd must not collect them */
@@ -23,11 +27,13 @@
  * @EVENT_NONE: nobody waits for it (removal of a watch, end of a time limit)
  * @EVENT_WATCH: a watch in the slot named by the index
  * @EVENT_SIGNAL: a signal was sent or given up
+ * @EVENT_COMMAND: a command in the slot named by the index
  */
 enum event_type {
 	EVENT_NONE,
 	EVENT_WATCH,
 	EVENT_SIGNAL,
+	EVENT_COMMAND,
 };
 
 /**
@@ -52,8 +58,16 @@ union event_data {
 	uint64_t value;
 };
 
+/**
+ * struct slot - who waits for a completion; free without a function
+ * @function: of a watch
+ * @command: of a command
+ * @argument: handed to either
+ * @generation: see &struct event_ref
+ */
 struct slot {
 	vhb_watch_fn function;
+	vhb_command_fn command;
 	void *argument;
 	uint16_t generation;
 };
@@ -113,8 +127,34 @@ static struct io_uring_sqe *take_sqe(struct vhb_loop *loop)
 static void free_slot(struct slot *slot)
 {
 	slot->function = NULL;
+	slot->command = NULL;
 	if (++slot->generation == 0)
 		slot->generation = 1;
+}
+
+static bool is_free(const struct slot *slot)
+{
+	return !slot->function && !slot->command;
+}
+
+/* Finds room; the caller fills both in and nothing fails any more. */
+static int take_slot(struct vhb_loop *loop, union event_data *data,
+		     struct slot **slot_out, struct io_uring_sqe **sqe_out)
+{
+	uint32_t index;
+
+	for (index = 0; index < SLOT_COUNT; index++)
+		if (is_free(&loop->slots[index]))
+			break;
+	if (index == SLOT_COUNT)
+		return -ENOMEM;
+	*sqe_out = take_sqe(loop);
+	if (!*sqe_out)
+		return -EBUSY;
+	*slot_out = &loop->slots[index];
+	data->ref.index = index;
+	data->ref.generation = (*slot_out)->generation;
+	return 0;
 }
 
 int vhb_loop_watch(struct vhb_loop *loop, int fd, unsigned int events,
@@ -124,27 +164,42 @@ int vhb_loop_watch(struct vhb_loop *loop, int fd, unsigned int events,
 	union event_data data = { .ref.type = EVENT_WATCH };
 	struct io_uring_sqe *sqe;
 	struct slot *slot;
-	uint32_t index;
+	int ret;
 
-	for (index = 0; index < SLOT_COUNT; index++)
-		if (!loop->slots[index].function)
-			break;
-	if (index == SLOT_COUNT)
-		return -ENOMEM;
-
-	sqe = take_sqe(loop);
-	if (!sqe)
-		return -EBUSY;
-
-	slot = &loop->slots[index];
+	ret = take_slot(loop, &data, &slot, &sqe);
+	if (ret)
+		return ret;
 	slot->function = function;
 	slot->argument = argument;
-	data.ref.index = index;
-	data.ref.generation = slot->generation;
 
 	io_uring_prep_poll_add(sqe, fd, events);
 	io_uring_sqe_set_data64(sqe, data.value);
 	ref_out->value = data.value;
+	return 0;
+}
+
+int vhb_loop_command(struct vhb_loop *loop, int fd, uint32_t operation,
+		     const void *area, vhb_command_fn function, void *argument,
+		     struct vhb_watch_ref *ref_out)
+{
+	union event_data data = { .ref.type = EVENT_COMMAND };
+	struct io_uring_sqe *sqe;
+	struct slot *slot;
+	int ret;
+
+	ret = take_slot(loop, &data, &slot, &sqe);
+	if (ret)
+		return ret;
+	slot->command = function;
+	slot->argument = argument;
+
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, fd, NULL, 0, 0);
+	sqe->cmd_op = operation;
+	memcpy(sqe->cmd, area, VHB_COMMAND_AREA_BYTES);
+	io_uring_sqe_set_data64(sqe, data.value);
+	ref_out->value = data.value;
+	/* Shown to the kernel now: the descriptor may be another's later. */
+	io_uring_submit(&loop->ring);
 	return 0;
 }
 
@@ -153,10 +208,11 @@ static struct slot *find_slot(struct vhb_loop *loop, uint64_t value)
 	const union event_data data = { .value = value };
 	struct slot *slot;
 
-	if (data.ref.type != EVENT_WATCH || data.ref.index >= SLOT_COUNT)
+	if ((data.ref.type != EVENT_WATCH && data.ref.type != EVENT_COMMAND) ||
+	    data.ref.index >= SLOT_COUNT)
 		return NULL;
 	slot = &loop->slots[data.ref.index];
-	if (!slot->function || slot->generation != data.ref.generation)
+	if (is_free(slot) || slot->generation != data.ref.generation)
 		return NULL;
 	return slot;
 }
@@ -180,6 +236,15 @@ void vhb_loop_unwatch(struct vhb_loop *loop, struct vhb_watch_ref *ref)
 			io_uring_submit(&loop->ring);
 		}
 	}
+	ref->value = 0;
+}
+
+void vhb_loop_forget(struct vhb_loop *loop, struct vhb_watch_ref *ref)
+{
+	struct slot *slot = find_slot(loop, ref->value);
+
+	if (slot)
+		free_slot(slot);
 	ref->value = 0;
 }
 
@@ -216,18 +281,20 @@ static void handle_completion(struct vhb_loop *loop, uint64_t value, int result)
 {
 	const union event_data data = { .value = value };
 	struct slot *slot = find_slot(loop, value);
-	vhb_watch_fn function;
-	void *argument;
+	struct slot called;
 
 	if (data.ref.type == EVENT_SIGNAL)
 		loop->signal_count--;
 	if (!slot)
 		return;
 
-	function = slot->function;
-	argument = slot->argument;
+	called = *slot;
 	free_slot(slot);
-	function(argument, result < 0 ? POLLNVAL : (unsigned int)result);
+	if (called.command)
+		called.command(called.argument, result);
+	else
+		called.function(called.argument, result < 0 ?
+				POLLNVAL : (unsigned int)result);
 }
 
 int vhb_loop_run(struct vhb_loop *loop)

@@ -13,13 +13,17 @@
  * kernel, and forgetting a watch is always safe. With nothing ready the thread
  * sleeps in io_uring_enter() and is not woken by packets or requests: those do
  * not pass through it.
+ *
+ * Besides there are commands to a device (IORING_OP_URING_CMD), for those that
+ * have something to tell or take their time. A command's argument is copied, so
+ * all of this holds for them too.
  */
 struct vhb_loop;
 
 /**
- * struct vhb_watch_ref - names a watch
+ * struct vhb_watch_ref - names a watch or a command
  * @value: slot index and generation as they travel in the 64-bit user_data of
- *         the ring; zero names no watch
+ *         the ring; zero names none
  */
 struct vhb_watch_ref {
 	uint64_t value;
@@ -34,6 +38,17 @@ struct vhb_watch_ref {
  * The watch is spent when this is called; watch again to go on.
  */
 typedef void (*vhb_watch_fn)(void *argument, unsigned int events);
+
+/** Bytes of a command's argument: what a submission of common size has room for */
+#define VHB_COMMAND_AREA_BYTES 16
+
+/**
+ * typedef vhb_command_fn - called once when a command is done
+ * @argument: as given to vhb_loop_command()
+ * @result: the device's answer, or -errno: -EOPNOTSUPP from what knows no
+ *          commands, -ECANCELED when the device was closed
+ */
+typedef void (*vhb_command_fn)(void *argument, int result);
 
 /**
  * vhb_loop_create() - make a loop
@@ -75,6 +90,31 @@ int vhb_loop_watch(struct vhb_loop *loop, int fd, unsigned int events,
  * the close without waiting for the loop to turn).
  */
 void vhb_loop_unwatch(struct vhb_loop *loop, struct vhb_watch_ref *ref);
+
+/**
+ * vhb_loop_command() - give a device a command
+ * @loop: the loop
+ * @fd: the device; closing it ends the command
+ * @operation: what the device calls cmd_op
+ * @area: VHB_COMMAND_AREA_BYTES that go with it; copied
+ * @function: what to call when it is done, never before this returns
+ * @argument: handed to @function
+ * @ref_out: names it for vhb_loop_forget()
+ *
+ * Return: 0 or -ENOMEM, -EBUSY from the ring.
+ */
+int vhb_loop_command(struct vhb_loop *loop, int fd, uint32_t operation,
+		     const void *area, vhb_command_fn function, void *argument,
+		     struct vhb_watch_ref *ref_out);
+
+/**
+ * vhb_loop_forget() - do not call a command's function any more
+ * @loop: the loop
+ * @ref: the command; set to zero. One that is done, or zero, is ignored
+ *
+ * The command itself goes on: not every kernel can take one back.
+ */
+void vhb_loop_forget(struct vhb_loop *loop, struct vhb_watch_ref *ref);
 
 /**
  * vhb_loop_signal() - add one to somebody else's eventfd

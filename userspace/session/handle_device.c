@@ -79,8 +79,9 @@ int vhb_edit_owner(struct vhb_session *session, struct vhb_want *want,
 }
 
 /*
- * Offered although we have no request to send yet: without this channel
- * User-Mode Linux has no interrupt for its virtqueues, and its driver gives up.
+ * Offered for any device, also for one that has nothing to tell: without this
+ * channel User-Mode Linux has no interrupt for its virtqueues, and its driver
+ * gives up.
  */
 int vhb_edit_backend_fd(struct vhb_session *session, struct vhb_want *want,
 			struct vhb_message *message)

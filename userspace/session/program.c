@@ -94,6 +94,14 @@ static int stop_vring(struct vhb_session *session, struct vhb_want *want,
 	return ret ? failed(session, ret, "stopping", index) : 0;
 }
 
+static bool must_stop(const struct vhb_session *session,
+		      const struct vhb_want *want, const struct plan *plan,
+		      unsigned int index)
+{
+	return session->have.vrings[index].is_running &&
+	       (!plan->run[index] || must_restart(session, want, plan, index));
+}
+
 static int stop_vrings(struct vhb_session *session, struct vhb_want *want,
 		       const struct plan *plan)
 {
@@ -102,9 +110,7 @@ static int stop_vrings(struct vhb_session *session, struct vhb_want *want,
 	int ret;
 
 	for (i = 0; i < session->config.kdev->vring_count; i++) {
-		if (!session->have.vrings[i].is_running)
-			continue;
-		if (plan->run[i] && !must_restart(session, want, plan, i))
+		if (!must_stop(session, want, plan, i))
 			continue;
 		ret = stop_vring(session, want, i);
 		if (ret && !first_error)
@@ -327,6 +333,53 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 			return ret;
 	}
 	return 0;
+}
+
+/* One that cannot drain by itself is stopped, and waited for, when it is due. */
+static void begin_drain(struct vhb_session *session, unsigned int index)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	struct vhb_vring_have *have = &session->have.vrings[index];
+
+	if (have->is_draining || kdev->ops->drain_vring(kdev, index))
+		return;
+	have->is_draining = true;
+	session->have.draining_count++;
+}
+
+bool vhb_program_drain(struct vhb_session *session,
+		       const struct vhb_want *want)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	struct plan plan;
+	unsigned int i;
+
+	/* What is wrong with it is vhb_program()'s to tell. */
+	if (!kdev->ops->drain_vring || make_plan(session, want, &plan))
+		return false;
+	for (i = 0; i < kdev->vring_count; i++)
+		if (must_stop(session, want, &plan, i))
+			begin_drain(session, i);
+	return session->have.draining_count;
+}
+
+bool vhb_program_drain_all(struct vhb_session *session)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	unsigned int i;
+
+	if (!kdev->ops->drain_vring)
+		return false;
+	for (i = 0; i < kdev->vring_count; i++)
+		if (session->have.vrings[i].is_running)
+			begin_drain(session, i);
+	return session->have.draining_count;
+}
+
+bool vhb_program_drained(struct vhb_session *session, unsigned int index)
+{
+	session->have.vrings[index].is_draining = false;
+	return !--session->have.draining_count;
 }
 
 void vhb_program_nothing(struct vhb_session *session)

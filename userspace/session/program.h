@@ -25,6 +25,31 @@
 int vhb_program(struct vhb_session *session, struct vhb_want *want);
 
 /**
+ * vhb_program_drain() - begin to stop what vhb_program() is going to stop
+ * @session: the session
+ * @want: what vhb_program() is going to get
+ *
+ * Called first, it saves vhb_program() the waiting for requests in flight.
+ *
+ * Return: whether there is something to wait for: until the last of
+ * vhb_program_drained() returned true.
+ */
+bool vhb_program_drain(struct vhb_session *session,
+		       const struct vhb_want *want);
+
+/** vhb_program_drain_all() - the same for vhb_program_nothing() */
+bool vhb_program_drain_all(struct vhb_session *session);
+
+/**
+ * vhb_program_drained() - a vring has drained
+ * @session: the session
+ * @index: the vring
+ *
+ * Return: true when it was the last one.
+ */
+bool vhb_program_drained(struct vhb_session *session, unsigned int index);
+
+/**
  * vhb_program_nothing() - stop everything and let go of the kernel device
  * @session: the session
  */

@@ -14,6 +14,7 @@
 #include "session/handlers.h"
 #include "session/program.h"
 #include "session/state.h"
+#include "wire/backend.h"
 #include "wire/message_table.h"
 
 /* Messages handled before others get their turn in the loop */
@@ -125,36 +126,48 @@ static void settle_bases(struct vhb_want *want)
 }
 
 /* All or nothing; -ENOTRECOVERABLE when not even nothing was possible */
+static int program_next(struct vhb_session *session)
+{
+	char why[sizeof(session->why)];
+	int ret;
+
+	ret = vhb_program(session, &session->next);
+	if (ret) {
+		memcpy(why, session->why, sizeof(why));
+		if (vhb_program(session, &session->want)) {
+			/* The kernel lets go before we unmap and close. */
+			vhb_program_nothing(session);
+			ret = -ENOTRECOVERABLE;
+		}
+		memcpy(session->why, why, sizeof(why));
+		drop_difference(&session->next, &session->want);
+		return ret;
+	}
+
+	drop_difference(&session->want, &session->next);
+	session->want = session->next;
+	settle_bases(&session->want);
+	return 0;
+}
+
+/* -EINPROGRESS when vrings have to drain before the rest can be done */
 static int edit_and_program(struct vhb_session *session,
 			    const struct handler *handler,
 			    struct vhb_message *message)
 {
-	struct vhb_want want = session->want;
-	char why[sizeof(session->why)];
 	int ret;
 
-	ret = handler->edit(session, &want, message);
-	if (!ret) {
-		ret = vhb_program(session, &want);
-		if (ret) {
-			memcpy(why, session->why, sizeof(why));
-			if (vhb_program(session, &session->want)) {
-				/* The kernel lets go before we unmap and close. */
-				vhb_program_nothing(session);
-				ret = -ENOTRECOVERABLE;
-			}
-			memcpy(session->why, why, sizeof(why));
-		}
-	}
+	session->next = session->want;
+	ret = handler->edit(session, &session->next, message);
 	if (ret) {
-		drop_difference(&want, &session->want);
+		drop_difference(&session->next, &session->want);
 		return ret;
 	}
-
-	drop_difference(&session->want, &want);
-	session->want = want;
-	settle_bases(&session->want);
-	return 0;
+	if (vhb_program_drain(session, &session->next)) {
+		session->stage = VHB_SESSION_WAITS;
+		return -EINPROGRESS;
+	}
+	return program_next(session);
 }
 
 static int handle(struct vhb_session *session, struct vhb_message *message)
@@ -227,20 +240,29 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 }
 
 /* Returns 0 to go on, -EAGAIN when the reply waits for room, else the end */
+static int finish_message(struct vhb_session *session, int result)
+{
+	struct vhb_message *message = &session->channel.message;
+	int ret = answer(session, message, result);
+
+	if (result)
+		log_refusal(session, message, ret && ret != -EAGAIN);
+	vhb_channel_done(&session->channel);
+	return ret;
+}
+
+/* As finish_message(); -EINPROGRESS when it has to wait */
 static int handle_message(struct vhb_session *session)
 {
 	struct vhb_message *message = &session->channel.message;
-	int result, ret;
+	int result;
 
 	vhb_debug("%s%s", vhb_message_name(message->header.request),
 		  vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT) ?
 			  " (needs reply)" : "");
 	result = handle(session, message);
-	ret = answer(session, message, result);
-	if (result)
-		log_refusal(session, message, ret && ret != -EAGAIN);
-	vhb_channel_done(&session->channel);
-	return ret;
+	return result == -EINPROGRESS ? result :
+					finish_message(session, result);
 }
 
 static int receive_messages(struct vhb_session *session)
@@ -263,15 +285,30 @@ static int receive_messages(struct vhb_session *session)
 	return ret;
 }
 
-static void on_ready(void *argument, unsigned int events)
+/*
+ * The front-end sees the end at once; the kernel may still need its memory. On
+ * return the session may be gone.
+ */
+static void end(struct vhb_session *session)
 {
-	struct vhb_session *session = argument;
-	unsigned int next_events = POLLIN;
-	int ret;
+	vhb_loop_unwatch(session->config.loop, &session->watch);
+	if (session->stage == VHB_SESSION_WAITS)
+		drop_difference(&session->next, &session->want);
+	session->stage = VHB_SESSION_ENDS;
+	vhb_channel_close(&session->channel);
+	if (!vhb_program_drain_all(session))
+		session->config.on_end(session->config.argument);
+}
 
-	(void)events;
-	session->watch.value = 0;
-	ret = receive_messages(session);
+static void on_ready(void *argument, unsigned int events);
+
+/* What follows from what handling messages returned; as end() */
+static void go_on(struct vhb_session *session, int ret)
+{
+	unsigned int next_events = POLLIN;
+
+	if (ret == -EINPROGRESS)
+		return;
 	/* Not read from while it does not read: one reply is all we keep. */
 	if (ret == -EAGAIN)
 		next_events = POLLOUT;
@@ -286,7 +323,60 @@ static void on_ready(void *argument, unsigned int events)
 		vhb_info("front-end has left");
 	else
 		vhb_info("session ended: %s", strerrordesc_np(-ret));
-	session->config.on_end(session->config.argument);
+	end(session);
+}
+
+static void on_ready(void *argument, unsigned int events)
+{
+	struct vhb_session *session = argument;
+
+	(void)events;
+	session->watch.value = 0;
+	go_on(session, receive_messages(session));
+}
+
+static void on_drained(void *argument, unsigned int index)
+{
+	struct vhb_session *session = argument;
+	int ret;
+
+	if (!vhb_program_drained(session, index))
+		return;
+	if (session->stage == VHB_SESSION_ENDS) {
+		session->config.on_end(session->config.argument);
+		return;
+	}
+	session->stage = VHB_SESSION_SERVES;
+	ret = finish_message(session, program_next(session));
+	if (!ret)
+		ret = receive_messages(session);
+	go_on(session, ret);
+}
+
+static void on_broken(void *argument, unsigned int index, const char *fault)
+{
+	struct vhb_session *session = argument;
+
+	if (session->break_count++ < REFUSALS_LOGGED)
+		vhb_warn("vring %u is broken: its driver broke the rules (%s); it rests until it is set up anew",
+			 index, fault);
+}
+
+/* A front-end that does not read has messages enough to tell it the same. */
+static void on_config(void *argument)
+{
+	struct vhb_session *session = argument;
+	const struct vhb_want *want = &session->want;
+	int ret;
+
+	if (session->stage == VHB_SESSION_ENDS || want->backend_fd < 0 ||
+	    !vhb_has_bit(want->protocol_features_mask,
+			 VHB_PROTOCOL_F_BACKEND_REQ) ||
+	    !vhb_has_bit(want->protocol_features_mask, VHB_PROTOCOL_F_CONFIG))
+		return;
+	ret = vhb_backend_tell(want->backend_fd, VHB_BACKEND_CONFIG_CHANGE_MSG);
+	if (ret)
+		vhb_debug("CONFIG_CHANGE_MSG: %s", strerrordesc_np(-ret));
 }
 
 int vhb_session_create(const struct vhb_session_config *config, int fd,
@@ -325,6 +415,14 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	if (ret)
 		goto destroy_space;
 
+	session->listener = (struct vhb_kdev_listener){
+		.on_drained = on_drained,
+		.on_broken = on_broken,
+		.on_config = on_config,
+		.argument = session,
+	};
+	if (kdev->ops->listen)
+		kdev->ops->listen(kdev, config->loop, &session->listener);
 	*session_out = session;
 	return 0;
 
@@ -336,13 +434,25 @@ close_channel:
 	return ret;
 }
 
+void vhb_session_end(struct vhb_session *session)
+{
+	if (session->stage != VHB_SESSION_ENDS)
+		end(session);
+}
+
 void vhb_session_destroy(struct vhb_session *session)
 {
 	struct vhb_want nothing;
+	struct vhb_kdev *kdev;
 
 	if (!session)
 		return;
+	kdev = session->config.kdev;
+	if (kdev->ops->listen)
+		kdev->ops->listen(kdev, session->config.loop, NULL);
 	vhb_loop_unwatch(session->config.loop, &session->watch);
+	if (session->stage == VHB_SESSION_WAITS)
+		drop_difference(&session->next, &session->want);
 	vhb_program_nothing(session);
 	init_want(&nothing);
 	drop_difference(&session->want, &nothing);

@@ -50,11 +50,21 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		       struct vhb_session **session_out);
 
 /**
+ * vhb_session_end() - end a session as if the front-end had left
+ * @session: the session
+ *
+ * @on_end is called when all requests that were begun are done; at once, before
+ * this returns, when there is nothing to wait for.
+ */
+void vhb_session_end(struct vhb_session *session);
+
+/**
  * vhb_session_destroy() - end a session and free everything it held
  * @session: may be NULL
  *
  * Stops the kernel device, unmaps the guest's memory, closes every descriptor
- * of the front-end.
+ * of the front-end. Where @on_end was not called before, it waits for requests
+ * in flight, however long the kernel device takes.
  */
 void vhb_session_destroy(struct vhb_session *session);
 

@@ -83,6 +83,7 @@ struct vhb_want {
 /**
  * struct vhb_vring_have - a vring as the kernel has it
  * @is_running: the kernel processes it; the rest is meaningful only then
+ * @is_draining: it was begun to be stopped, and is not waited for yet
  * @num: entries
  * @addr: addresses in the broker
  * @slot_addr: where it was told to save its base; 0 for nowhere
@@ -93,6 +94,7 @@ struct vhb_want {
  */
 struct vhb_vring_have {
 	bool is_running;
+	bool is_draining;
 	uint32_t num;
 	struct vhost_vring_addr addr;
 	uint64_t slot_addr;
@@ -108,6 +110,7 @@ struct vhb_vring_have {
  * @has_features: VHOST_SET_FEATURES was done
  * @features_mask: with this
  * @map: VHOST_SET_MEM_TABLE was done with it; one reference
+ * @draining_count: vrings that drain
  * @vrings: the first kdev->vring_count are used
  */
 struct vhb_have {
@@ -115,33 +118,56 @@ struct vhb_have {
 	bool has_features;
 	uint64_t features_mask;
 	struct vhb_memory_map *map;
+	unsigned int draining_count;
 	struct vhb_vring_have vrings[VHB_VRING_COUNT_MAX];
+};
+
+/**
+ * enum vhb_session_stage - what a session does next
+ * @VHB_SESSION_SERVES: handle the next message
+ * @VHB_SESSION_WAITS: go on with the message in the channel as soon as the vrings
+ *                     that it stops have drained; until then none is received
+ * @VHB_SESSION_ENDS: end as soon as all vrings have drained; the connection is
+ *                    closed
+ */
+enum vhb_session_stage {
+	VHB_SESSION_SERVES,
+	VHB_SESSION_WAITS,
+	VHB_SESSION_ENDS,
 };
 
 /**
  * struct vhb_session - one front-end's connection
  * @config: as given to vhb_session_create()
+ * @stage: what it does next
+ * @listener: what the kernel device tells
  * @channel: its socket
  * @watch: the socket is watched for a message or for room for a reply
  * @space: where its memory is mapped
  * @offered_mask: answer to GET_FEATURES
  * @offered_protocol_mask: answer to GET_PROTOCOL_FEATURES
  * @want: what the front-end wants and got
+ * @next: the same with the edit of the message under way
  * @have: what the kernel has
  * @why: what was wrong with the message under way
  * @refusal_count: messages answered with an error, to keep the log short
+ * @break_count: vrings that broke, likewise
  */
 struct vhb_session {
 	struct vhb_session_config config;
+	enum vhb_session_stage stage;
+	struct vhb_kdev_listener listener;
 	struct vhb_channel channel;
 	struct vhb_watch_ref watch;
 	struct vhb_address_space *space;
 	uint64_t offered_mask;
 	uint64_t offered_protocol_mask;
 	struct vhb_want want;
+	struct vhb_want next;
 	struct vhb_have have;
 	char why[192];
 	unsigned int refusal_count;
+	unsigned int break_count;
 };
 
 /**

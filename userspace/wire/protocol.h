@@ -63,6 +63,11 @@ enum vhb_request {
 	VHB_REQUEST_COUNT
 };
 
+/** enum vhb_backend_request - those back-end message types that are sent */
+enum vhb_backend_request {
+	VHB_BACKEND_CONFIG_CHANGE_MSG = 2,
+};
+
 /** enum vhb_protocol_feature_bit - VHOST_USER_PROTOCOL_F_*, bit numbers */
 enum vhb_protocol_feature_bit {
 	VHB_PROTOCOL_F_MQ = 0,

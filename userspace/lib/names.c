@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "control/names.h"
+#include "lib/names.h"
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef VHB_CONTROL_NAMES_H
-#define VHB_CONTROL_NAMES_H
+#ifndef VHB_LIB_NAMES_H
+#define VHB_LIB_NAMES_H
 
 #include <stdint.h>
 
