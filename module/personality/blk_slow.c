@@ -3,6 +3,7 @@
  * Flush, discard, write zeroes and secure erase: no file does these without
  * blocking, so a workqueue does.
  */
+#include <linux/cred.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/pagemap.h>
@@ -115,6 +116,8 @@ static void run_slow(struct work_struct *work)
 {
 	struct vhb_blk_request *request =
 		container_of(work, struct vhb_blk_request, work);
+	const struct cred *kernel_cred =
+		override_creds(request->base.vq->worker.cred);
 	int ret = 0;
 	u32 i;
 
@@ -122,6 +125,7 @@ static void run_slow(struct work_struct *work)
 		ret = change(request, &request->ranges[i]);
 	if (!ret)
 		ret = flush_if_due(request);
+	revert_creds(kernel_cred);
 	if (ret == -EOPNOTSUPP)
 		request->status = VIRTIO_BLK_S_UNSUPP;
 	else if (ret)

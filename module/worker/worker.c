@@ -9,6 +9,7 @@
 static int run_worker(void *argument)
 {
 	struct vhb_worker *worker = argument;
+	const struct cred *kernel_cred = override_creds(worker->cred);
 
 	kthread_use_mm(worker->mm);
 	for (;;) {
@@ -31,6 +32,7 @@ static int run_worker(void *argument)
 	}
 	__set_current_state(TASK_RUNNING);
 	kthread_unuse_mm(worker->mm);
+	revert_creds(kernel_cred);
 	return 0;
 }
 
@@ -51,6 +53,7 @@ int vhb_worker_start(struct vhb_worker *worker, struct mm_struct *mm,
 		return ret;
 	}
 	set_user_nice(task, task_nice(current));
+	worker->cred = get_current_cred();
 	/* kthread_stop() must find it even if it ends first. */
 	get_task_struct(task);
 	WRITE_ONCE(worker->task, task);
@@ -68,6 +71,7 @@ void vhb_worker_stop(struct vhb_worker *worker)
 	synchronize_rcu();
 	kthread_stop(task);
 	put_task_struct(task);
+	put_cred(worker->cred);
 }
 
 void vhb_worker_wake(struct vhb_worker *worker)

@@ -2,6 +2,7 @@
 #ifndef VHB_WORKER_WORKER_H
 #define VHB_WORKER_WORKER_H
 
+#include <linux/cred.h>
 #include <linux/mm_types.h>
 #include <linux/sched.h>
 #include <linux/types.h>
@@ -14,10 +15,12 @@
  *        vhb_worker_wake()
  * @has_work: somebody asked for a turn
  * @mm: the owner's address space, used by the thread; not a reference
+ * @cred: the owner's, a reference: what the thread may do
  * @run: one turn; true asks for another one right away. May sleep
  * @argument: handed to @run
  *
- * The thread is in the owner's cgroups from the moment it starts.
+ * The thread is in the owner's cgroups from the moment it starts and has no more
+ * rights than the owner: it writes to files.
  */
 struct vhb_worker {
 	u32 device_id;
@@ -25,6 +28,7 @@ struct vhb_worker {
 	struct task_struct *task;
 	bool has_work;
 	struct mm_struct *mm;
+	const struct cred *cred;
 	bool (*run)(void *argument);
 	void *argument;
 };
@@ -35,7 +39,7 @@ struct vhb_worker {
  * @mm: address space to use, must outlive the thread
  * @name: what ps shows
  *
- * Called by the owner: cgroups and nice value are the caller's.
+ * Called by the owner: cgroups, nice value and credentials are the caller's.
  *
  * Return: 0 or -errno.
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Commands of io_uring that wait for something. */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,6 +25,10 @@
 #define TABLE_DESCS 8
 #define QUEUES_MAX 8
 #define SILENCE_MS 300
+
+/* Long enough to submit that threads do something meanwhile */
+#define BATCH_ENTRIES 4096
+#define BATCHES 20
 
 static struct bridge bridge;
 static struct bridge_uring uring;
@@ -275,6 +280,89 @@ static void test_ring_goes_with_commands(void **state)
 	bridge_uring_open(&uring);
 }
 
+/* Ends when the kernel has let go of the ring, and not before. */
+static int tie_to_ring(struct io_uring *ring)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(io_uring_register_files(ring, &ends[1], 1), 0);
+	close(ends[1]);
+	return ends[0];
+}
+
+static void add_nops(struct io_uring *ring)
+{
+	for (unsigned int i = 0; i < BATCH_ENTRIES / 2 - 2; i++) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+		assert_non_null(sqe);
+		io_uring_prep_nop(sqe);
+		io_uring_sqe_set_data64(sqe, 0);
+	}
+}
+
+/*
+ * While the thread that submits holds the ring, a worker of io_uring's begins to
+ * wait for an event, and the event comes.
+ */
+static void submit_batch(struct io_uring *ring, int kick_fd)
+{
+	static const uint64_t one = 1;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, bridge.fd, NULL, 0, 0);
+	sqe->cmd_op = VHOST_BRIDGE_URING_EVENT;
+	memset(sqe->cmd, 0, sizeof(struct vhost_bridge_uring));
+	io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+	io_uring_sqe_set_data64(sqe, 1);
+	add_nops(ring);
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_write(sqe, kick_fd, &one, sizeof(one), 0);
+	io_uring_sqe_set_data64(sqe, 0);
+	add_nops(ring);
+	assert_true(io_uring_submit(ring) > 0);
+}
+
+static void await_event(struct io_uring *ring)
+{
+	struct io_uring_cqe *cqe;
+	uint64_t tag;
+
+	do {
+		assert_int_equal(io_uring_wait_cqe(ring, &cqe), 0);
+		tag = io_uring_cqe_get_data64(cqe);
+		if (tag)
+			assert_int_equal(VHOST_BRIDGE_EVENT_KIND(cqe->res),
+					 VHOST_BRIDGE_EVENT_CALL);
+		io_uring_cqe_seen(ring, cqe);
+	} while (!tag);
+}
+
+/* A command that is answered before it waits must not be known as waiting. */
+static void test_event_comes_while_its_command_is_submitted(void **state)
+{
+	const struct vhost_vring_file none = { .index = 0, .fd = -1 };
+	static struct echo echo;
+	struct pollfd end = { .events = POLLIN };
+	struct io_uring ring;
+
+	(void)state;
+	assert_int_equal(bridge_call(&bridge, VHOST_SET_VRING_CALL, &none), 0);
+	assert_int_equal(io_uring_queue_init(BATCH_ENTRIES, &ring, 0), 0);
+	end.fd = tie_to_ring(&ring);
+	echo_init(&echo, &bridge, 0, 1);
+	for (unsigned int i = 0; i < BATCHES; i++) {
+		assert_true(echo_send(&echo, VQ_DIRECT));
+		submit_batch(&ring, bridge.queues[0].kick_fd);
+		await_event(&ring);
+		echo_receive(&echo);
+	}
+	io_uring_queue_exit(&ring);
+	assert_int_equal(poll(&end, 1, BRIDGE_WAIT_MS), 1);
+	close(end.fd);
+}
+
 #define TEST(function) \
 	cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
@@ -292,6 +380,7 @@ int main(void)
 		TEST(test_close_ends_all),
 		TEST(test_cancel),
 		TEST(test_ring_goes_with_commands),
+		TEST(test_event_comes_while_its_command_is_submitted),
 	};
 	int ret;
 

@@ -29,7 +29,9 @@ void vhb_log_set_level(enum vhb_log_level level);
  * @format: as in printf(), without a newline at its end
  *
  * The line is written by one write(2), so lines of two processes that share
- * standard error do not mix.
+ * standard error do not mix. Of each level but VHB_LOG_DEBUG there are 100 lines
+ * at once at most, and then one in ten seconds, which says how many there were
+ * meanwhile.
  */
 void vhb_log(enum vhb_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
