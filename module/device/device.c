@@ -189,6 +189,17 @@ void vhb_device_reset_owner(struct vhb_device *device)
 		mmput(mm);
 }
 
+void vhb_device_abandon(struct vhb_device *device)
+{
+	mutex_lock(&device->lock);
+	if (device->owner == task_tgid(current)) {
+		vhb_device_reset_owner(device);
+		if (device->personality->abandon)
+			device->personality->abandon(device);
+	}
+	mutex_unlock(&device->lock);
+}
+
 int vhb_device_set_table(struct vhb_device *device, struct vhb_table *table)
 {
 	unsigned int i;

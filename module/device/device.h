@@ -293,6 +293,15 @@ int vhb_device_check_owner(const struct vhb_device *device);
 void vhb_device_reset_owner(struct vhb_device *device);
 
 /**
+ * vhb_device_abandon() - the calling process dies; if it is the owner, forget it
+ * @device: the device, not locked; nobody else has a descriptor of it
+ *
+ * As vhb_device_reset_owner(), and what the owner lent to the personality is let
+ * go of, too.
+ */
+void vhb_device_abandon(struct vhb_device *device);
+
+/**
  * vhb_device_set_table() - give it another guest memory, also while it runs
  * @device: locked
  * @table: a reference that is taken over, also on failure

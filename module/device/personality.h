@@ -17,6 +17,8 @@ struct vhb_virtqueue;
  * @virtqueue_count_max: virtqueues a device can have
  * @open: a device was opened: make &vhb_device.private. Optional
  * @release: the reverse; nothing runs any more. Optional
+ * @abandon: the owner has died: let go of what it lent. Device lock held, all
+ *           virtqueues stopped. Optional
  * @features: bits to offer besides those of the ring. Device lock held
  * @ioctl: a request the device does not know itself; -ENOTTY for one that is
  *         not this personality's either. Device lock held; whether the caller is
@@ -46,6 +48,7 @@ struct vhb_personality {
 	unsigned int virtqueue_count_max;
 	int (*open)(struct vhb_device *device);
 	void (*release)(struct vhb_device *device);
+	void (*abandon)(struct vhb_device *device);
 	u64 (*features)(struct vhb_device *device);
 	long (*ioctl)(struct vhb_device *device, unsigned int command,
 		      unsigned long argument);

@@ -2,6 +2,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat/compat_uring.h"
@@ -55,11 +56,31 @@ static int chardev_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
+/*
+ * Does the file go with the process that ends, and is kept by nothing but
+ * io_uring? Each command that waits has a reference to it.
+ */
+static bool dies_with_process(const struct file *file,
+			      struct vhb_slots *slots)
+{
+	if (!(current->flags & PF_EXITING) ||
+	    atomic_read(&current->signal->live))
+		return false;
+	return file_count(file) <= 1 + vhb_slots_count(slots);
+}
+
 static int chardev_flush(struct file *file, fl_owner_t owner)
 {
 	struct vhb_handle *handle = file->private_data;
+	const bool is_dying = dies_with_process(file, &handle->slots);
 
 	vhb_slots_flush(&handle->slots);
+	/*
+	 * io_uring's references may go later than the process. Who waits for its
+	 * end must find all drained, and its disk free.
+	 */
+	if (is_dying)
+		vhb_device_abandon(handle->device);
 	return 0;
 }
 

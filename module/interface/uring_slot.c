@@ -217,6 +217,19 @@ void vhb_slots_cancel(struct io_uring_cmd *command, unsigned int issue_flags)
 		io_uring_cmd_done(command, -ECANCELED, 0, issue_flags);
 }
 
+unsigned int vhb_slots_count(struct vhb_slots *slots)
+{
+	unsigned int count = 0, i;
+
+	spin_lock_irq(&slots->lock);
+	for (i = 0; i < ARRAY_SIZE(slots->events); i++)
+		count += slots->events[i].state != VHB_SLOT_IDLE;
+	for (i = 0; i < ARRAY_SIZE(slots->drains); i++)
+		count += slots->drains[i].state != VHB_SLOT_IDLE;
+	spin_unlock_irq(&slots->lock);
+	return count;
+}
+
 void vhb_slots_flush(struct vhb_slots *slots)
 {
 	unsigned int i;

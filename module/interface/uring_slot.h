@@ -104,6 +104,12 @@ int vhb_slots_wait_drain(struct vhb_slots *slots, unsigned int index,
 void vhb_slots_cancel(struct io_uring_cmd *command, unsigned int issue_flags);
 
 /**
+ * vhb_slots_count() - commands that wait or whose answer is under way
+ * @slots: the slots
+ */
+unsigned int vhb_slots_count(struct vhb_slots *slots);
+
+/**
  * vhb_slots_flush() - a descriptor of the file is being closed
  * @slots: the slots
  *

@@ -36,6 +36,11 @@ static void blk_release(struct vhb_device *device)
 	kfree(blk);
 }
 
+static void blk_abandon(struct vhb_device *device)
+{
+	vhb_blk_drop_backing(device->private);
+}
+
 static u64 blk_features(struct vhb_device *device)
 {
 	const struct vhb_blk *blk = device->private;
@@ -140,6 +145,7 @@ const struct vhb_personality vhb_blk_personality = {
 	.virtqueue_count_max = VHB_BLK_VIRTQUEUE_COUNT_MAX,
 	.open = blk_open,
 	.release = blk_release,
+	.abandon = blk_abandon,
 	.features = blk_features,
 	.ioctl = blk_ioctl,
 	.get_config = vhb_blk_get_config,
