@@ -395,18 +395,6 @@ static int negotiate(struct frontend *frontend, bool is_packed,
 	return ret;
 }
 
-static int read_capacity(struct frontend *frontend, struct load *load)
-{
-	uint64_t sectors;
-	int ret;
-
-	ret = frontend_get_config(frontend, 0, 0, &sectors, sizeof(sectors));
-	if (ret)
-		return ret;
-	load->block_count = (le64toh(sectors) << 9) / load->size_bytes;
-	return 0;
-}
-
 static int start_queue(struct frontend *frontend, struct queue *queue,
 		       bool has_event_idx)
 {
@@ -459,6 +447,7 @@ static int open_guest(struct load *load, const char *target,
 {
 	const size_t bytes = load->queue_count * part_bytes(load);
 	bool has_event_idx = false;
+	uint64_t sectors = 0;
 	unsigned int i;
 	int ret;
 
@@ -471,7 +460,9 @@ static int open_guest(struct load *load, const char *target,
 		return ret;
 	ret = negotiate(frontend, load->is_packed, &has_event_idx);
 	if (!ret)
-		ret = read_capacity(frontend, load);
+		ret = frontend_get_config(frontend, 0, 0, &sectors,
+					  sizeof(sectors));
+	load->block_count = (le64toh(sectors) << 9) / load->size_bytes;
 	/* Not before: libvhost-user keeps the flag in replies. */
 	frontend->need_reply = true;
 	if (!ret)
