@@ -8,6 +8,7 @@
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/uaccess.h>
 
 #include "device/device.h"
@@ -132,16 +133,17 @@ static void call_driver(struct vhb_virtqueue *vq)
 		vhb_virtqueue_tell(vq, VHB_NEWS_CALL);
 }
 
-static void publish(struct vhb_virtqueue *vq)
+/* True when the driver got something and is at work, as it wants no call. */
+static bool publish(struct vhb_virtqueue *vq)
 {
 	int ret;
 
 	if (!vhb_virtqueue_can_write(vq))
-		return;
+		return false;
 	ret = vhb_ring_publish(&vq->ring);
 	if (ret <= 0) {
 		check_ring(vq, ret);
-		return;
+		return false;
 	}
 	ret = vhb_ring_must_call(&vq->ring);
 	check_ring(vq, ret);
@@ -150,6 +152,7 @@ static void publish(struct vhb_virtqueue *vq)
 		call_driver(vq);
 	else
 		vq->counters.call_suppressed_count++;
+	return !ret;
 }
 
 /* Nothing left to do: poll a little, or ask for a kick. True to go on at once. */
@@ -201,34 +204,50 @@ static void become_stopped(struct vhb_virtqueue *vq)
 	wake_up_all(&vq->stopped);
 }
 
-static bool take_turn(struct vhb_virtqueue *vq)
+/*
+ * Who kicks may be waiting for the CPU, because we are on it. If it was in the
+ * midst of its work, as a driver is that wants no call, there is more to come:
+ * asked for kicks now it would kick for each chain, and each time we would take
+ * its CPU away for that one. So it goes first, @before_us, and we look again.
+ */
+static bool take_turn(struct vhb_virtqueue *vq, struct task_struct **before_us)
 {
 	unsigned int taken = 0;
-	bool was_busy;
+	bool was_busy, is_driver_at_work;
 
 	was_busy = finish_completed(vq);
 	if (vq->state == VHOST_BRIDGE_VRING_RUNNING)
 		taken = take_chains(vq);
 	was_busy |= finish_completed(vq);
-	publish(vq);
+	is_driver_at_work = publish(vq);
 	if (vq->state == VHOST_BRIDGE_VRING_DRAINING && !vq->in_flight_count)
 		become_stopped(vq);
 	if (vq->state != VHOST_BRIDGE_VRING_RUNNING)
 		return false;
 	if (taken == VHB_VIRTQUEUE_BUDGET)
 		return true;
+	if (is_driver_at_work) {
+		*before_us = vhb_kick_waiting_kicker(&vq->kick);
+		if (*before_us)
+			return true;
+	}
 	return settle(vq, was_busy || taken);
 }
 
 bool vhb_virtqueue_turn(void *argument)
 {
 	struct vhb_virtqueue *vq = argument;
+	struct task_struct *before_us = NULL;
 	bool again = false;
 
 	mutex_lock(&vq->lock);
 	if (vq->state != VHOST_BRIDGE_VRING_STOPPED)
-		again = take_turn(vq);
+		again = take_turn(vq, &before_us);
 	mutex_unlock(&vq->lock);
+	if (before_us) {
+		yield_to(before_us, false);
+		put_task_struct(before_us);
+	}
 	return again;
 }
 

@@ -28,11 +28,11 @@ say() {
 # requests SIZE_BYTES DEPTH: in a cell, so that it takes a second or so
 requests() {
 	case $clock:$1:$2 in
-	icount:4096:*) echo 2000 ;;
-	icount:*) echo 600 ;;
-	plain:4096:1) echo 1200 ;;
-	plain:4096:*) echo 4000 ;;
-	plain:*) echo 800 ;;
+	icount:4096:*) echo 1000 ;;
+	icount:*) echo 300 ;;
+	plain:4096:1) echo 800 ;;
+	plain:4096:*) echo 3000 ;;
+	plain:*) echo 500 ;;
 	esac
 }
 
@@ -68,10 +68,11 @@ load_cell() {
 }
 
 # qemu_cell WAY PATTERN QUEUES DEPTH. It has no random pattern; a step that is no multiple of much does the same here.
+# More requests, because it says milliseconds.
 qemu_cell() {
-	local way=$1 pattern=$2 queues=$3 depth=$4 image count before after seconds
-	count=$(requests 4096 "$depth")
+	local way=$1 pattern=$2 queues=$3 depth=$4 image count=4000 before after seconds
 
+	[ "$clock:$depth" != plain:1 ] || count=1000
 	case $way in
 	host) image=(-f raw -i io_uring "${disks[host]}") ;;
 	*) image=(--image-opts "driver=virtio-blk-vhost-user,path=$work/$way.sock,cache.direct=on") ;;
