@@ -23,7 +23,7 @@ include $(tree)/userspace/objects.mk
 
 vhb_cppflags += -I$(tree)/selftests
 
-test_folders := lib wire session loop options control net ring uapi blk debug
+test_folders := lib wire session loop options control net ring uapi blk bench debug
 helper_folders := lib ring
 test_sources := $(sort $(wildcard $(foreach d,$(test_folders), \
 	$(tree)/selftests/$(d)/*_test.c)))

@@ -8,6 +8,7 @@
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/uaccess.h>
 
 #include "device/device.h"
@@ -191,8 +192,11 @@ static void call_driver(struct vhb_virtqueue *vq)
 		vhb_virtqueue_tell(vq, VHB_NEWS_CALL);
 }
 
-/* False when it has to be tried again */
-static bool publish(struct vhb_virtqueue *vq)
+/*
+ * False when it has to be tried again. A driver that got something and wants no
+ * call is at work.
+ */
+static bool publish(struct vhb_virtqueue *vq, bool *is_driver_at_work)
 {
 	int ret;
 
@@ -210,6 +214,7 @@ static bool publish(struct vhb_virtqueue *vq)
 		call_driver(vq);
 	else
 		vq->counters.call_suppressed_count++;
+	*is_driver_at_work = !ret;
 	return true;
 }
 
@@ -282,16 +287,23 @@ static void finish_draining(struct vhb_virtqueue *vq, bool is_published)
 		wake_up_all(&vq->stopped);
 }
 
-static bool take_turn(struct vhb_virtqueue *vq)
+/*
+ * Who kicks may be waiting for the CPU, because we are on it. If it was in the
+ * midst of its work, as a driver is that wants no call, there is more to come:
+ * asked for kicks now it would kick for each chain, and each time we would take
+ * its CPU away for that one. So it goes first, @before_us, and we look again.
+ */
+static bool take_turn(struct vhb_virtqueue *vq, struct task_struct **before_us)
 {
 	unsigned int taken = 0;
+	bool is_driver_at_work = false;
 	bool was_busy, is_published;
 
 	was_busy = finish_completed(vq);
 	if (vq->state == VHOST_BRIDGE_VRING_RUNNING)
 		taken = take_chains(vq);
 	was_busy |= finish_completed(vq);
-	is_published = publish(vq);
+	is_published = publish(vq, &is_driver_at_work);
 	if (vq->gives_up && (vq->has_unpushed || !is_published))
 		give_up(vq);
 	/* What could not be given back never will be. */
@@ -308,18 +320,28 @@ static bool take_turn(struct vhb_virtqueue *vq)
 	/* Whoever tells the IOTLB asks for the next turn. */
 	if (vhb_virtqueue_is_waiting(vq))
 		return false;
+	if (is_driver_at_work) {
+		*before_us = vhb_kick_waiting_kicker(&vq->kick);
+		if (*before_us)
+			return true;
+	}
 	return settle(vq, was_busy || taken);
 }
 
 bool vhb_virtqueue_turn(void *argument)
 {
 	struct vhb_virtqueue *vq = argument;
+	struct task_struct *before_us = NULL;
 	bool again = false;
 
 	mutex_lock(&vq->lock);
 	if (vq->state != VHOST_BRIDGE_VRING_STOPPED)
-		again = take_turn(vq);
+		again = take_turn(vq, &before_us);
 	mutex_unlock(&vq->lock);
+	if (before_us) {
+		yield_to(before_us, false);
+		put_task_struct(before_us);
+	}
 	return again;
 }
 

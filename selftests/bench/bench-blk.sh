@@ -6,7 +6,8 @@
 #   BUILD_DIR  inside the checkout (usually build); the tables become BUILD_DIR/bench/blk.{txt,csv,svg}
 #
 # Two VM runs: one on a clock that counts instructions, where a figure is a path's length on one CPU and the same each
-# time; one plain, on two CPUs, where noise of the machine is in it.
+# time; one plain, on two CPUs, where noise of the machine is in it. A run that ended well is kept as NAME.cells:
+# ONLY=plain repeats one of them.
 set -euo pipefail
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.."
@@ -15,9 +16,27 @@ unset MAKEFLAGS MAKELEVEL MFLAGS MAKEOVERRIDES
 build=$(realpath -m --relative-to=. -- "$1")
 out=$build/bench
 vm=selftests/vm
+program=$build/vm/selftests/bench/blk_bench
 
 say() {
 	printf 'bench-blk: %s\n' "$*" >&2
+}
+
+# sort_out FILE: cells go there, of everything else we say how far it is
+sort_out() {
+	local line count=0 start=$SECONDS
+
+	: >"$1"
+	while IFS= read -r line; do
+		case $line in
+		'cell '*)
+			printf '%s\n' "$line" >>"$1"
+			count=$((count + 1))
+			[ $((count % 25)) -ne 0 ] || say "$count cells, $((SECONDS - start)) s: $line"
+			;;
+		*) say "$line" ;;
+		esac
+	done
 }
 
 # measure NAME ROUNDS OPTION...: a VM run, its cells in $out/NAME.cells
@@ -25,16 +44,20 @@ measure() {
 	local name=$1 rounds=$2
 	shift 2
 
+	[ -z "${ONLY:-}" ] || [ "$ONLY" = "$name" ] || return 0
 	say "VM run: $name"
 	"$vm/run.sh" "$@" --append mitigations=off --timeout 1500 --results "$out/$name" -- \
-		/vhb/selftests/bench/blk-cells.sh "/vhb/$build/vm" "$rounds" >"$out/$name.cells"
+		/vhb/selftests/bench/blk-cells.sh "/vhb/$build/vm" "$name" "$rounds" 2>&1 | sort_out "$out/$name.new"
+	mv "$out/$name.new" "$out/$name.cells"
 }
 
 mkdir -p "$out"
 "$vm/root.sh" >/dev/null
+say "building, log in $out/build.log"
 "$vm/chroot.sh" make -j"$(nproc)" "O=$build/vm" all >"$out/build.log" 2>&1
+"$vm/chroot.sh" make -j"$(nproc)" -f selftests/programs.mk "O=$build/vm" "/vhb/$program" >>"$out/build.log" 2>&1
 "$vm/chroot.sh" --kernel 6.12 make -j"$(nproc)" modules >>"$out/build.log" 2>&1
-measure icount 1 --icount
+measure icount 3 --icount
 measure plain 3
 python3 selftests/bench/table.py "$out/icount.cells" "$out/plain.cells" "$out/blk"
 cat "$out/blk.txt"

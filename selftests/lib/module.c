@@ -152,7 +152,8 @@ int module_users(void)
 	return count;
 }
 
-unsigned int module_thread_count(void)
+/* Threads whose name and a line feed begin so; says the number of one of them. */
+static unsigned int count_threads(const char *beginning, pid_t *thread_out)
 {
 	DIR *directory = opendir("/proc");
 	char path[64], name[32];
@@ -169,12 +170,31 @@ unsigned int module_thread_count(void)
 		file = fopen(path, "re");
 		if (!file)
 			continue;
-		if (fgets(name, sizeof(name), file))
-			count += !strncmp(name, "vhb-", 4);
+		if (fgets(name, sizeof(name), file) &&
+		    !strncmp(name, beginning, strlen(beginning))) {
+			*thread_out = atoi(entry->d_name);
+			count++;
+		}
 		fclose(file);
 	}
 	closedir(directory);
 	return count;
+}
+
+unsigned int module_thread_count(void)
+{
+	pid_t thread;
+
+	return count_threads("vhb-", &thread);
+}
+
+pid_t module_thread_of(unsigned int index)
+{
+	char name[32];
+	pid_t thread;
+
+	snprintf(name, sizeof(name), "vhb-%d-%u\n", getpid(), index);
+	return count_threads(name, &thread) == 1 ? thread : -ESRCH;
 }
 
 int module_wait_threads(unsigned int wanted)

@@ -2,6 +2,8 @@
 #ifndef SELFTESTS_LIB_MODULE_H
 #define SELFTESTS_LIB_MODULE_H
 
+#include <sys/types.h>
+
 /**
  * DOC: our kernel module, for tests that need it
  *
@@ -46,6 +48,9 @@ int module_users(void);
 
 /** module_thread_count() - threads of devices there are on this machine */
 unsigned int module_thread_count(void);
+
+/** module_thread_of() - the thread of this process's virtqueue, or -ESRCH */
+pid_t module_thread_of(unsigned int index);
 
 /** module_wait_threads() - wait for that number: 0, or -ETIMEDOUT */
 int module_wait_threads(unsigned int wanted);

@@ -2,6 +2,7 @@
 /* Traffic through the loop device with each kind of ring. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -150,6 +151,16 @@ static uint64_t count_calls(uint64_t *suppressed_out)
 	return status.call_count;
 }
 
+static void want_no_calls(struct vq_driver *driver)
+{
+	if (has_feature(VIRTIO_RING_F_EVENT_IDX) &&
+	    !has_feature(VIRTIO_F_RING_PACKED))
+		/* As far behind as can be */
+		vq_driver_want_call_behind(driver, 0x8000);
+	else
+		vq_driver_want_no_calls(driver);
+}
+
 static void test_calls(void **state)
 {
 	uint64_t suppressed;
@@ -167,12 +178,7 @@ static void test_calls(void **state)
 	assert_int_equal(count_calls(&suppressed), 20);
 	assert_int_equal(suppressed, 0);
 
-	if (has_feature(VIRTIO_RING_F_EVENT_IDX) &&
-	    !has_feature(VIRTIO_F_RING_PACKED))
-		/* As far behind as can be */
-		vq_driver_want_call_behind(&echo.queue->driver, 0x8000);
-	else
-		vq_driver_want_no_calls(&echo.queue->driver);
+	want_no_calls(&echo.queue->driver);
 	for (i = 0; i < 20; i++)
 		one_chain();
 	assert_int_equal(count_calls(&suppressed), 20);
@@ -257,6 +263,40 @@ static void test_polling(void **state)
 		was_kicked = bridge_kick(echo.queue);
 		echo_receive(&echo);
 	} while (!was_kicked);
+}
+
+/*
+ * A driver that always finds used chains never sleeps. Were it asked for kicks
+ * after each chain, each kick would cost it the CPU for that one chain.
+ */
+static void test_few_kicks_on_one_cpu(void **state)
+{
+	const pid_t thread = module_thread_of(0);
+	cpu_set_t before, one;
+
+	(void)state;
+	/* By flags it is asked all the time from one turn to the next. */
+	if (!has_feature(VIRTIO_RING_F_EVENT_IDX))
+		skip();
+	assert_true(thread > 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_int_equal(sched_setaffinity(thread, sizeof(one), &one), 0);
+	want_no_calls(&echo.queue->driver);
+	while (echo.sent_count < CHAINS) {
+		while (echo_send(&echo, any_form(&echo)))
+			bridge_kick(echo.queue);
+		echo_receive(&echo);
+		want_no_calls(&echo.queue->driver);
+	}
+	while (echo.busy_count)
+		echo_receive(&echo);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	printf("# %u chains, %u kicks\n", CHAINS,
+	       (unsigned int)echo.queue->kick_count);
+	assert_true(echo.queue->kick_count < CHAINS / 10);
 }
 
 static void test_stop_and_start(void **state)
@@ -425,6 +465,7 @@ static const struct {
 	CASE(test_calls_at_event_index),
 	CASE(test_kicks),
 	CASE(test_polling),
+	CASE(test_few_kicks_on_one_cpu),
 	CASE(test_stop_and_start),
 	CASE(test_stop_under_traffic),
 	CASE(test_across_regions),
