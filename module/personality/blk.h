@@ -2,6 +2,7 @@
 #ifndef VHB_PERSONALITY_BLK_H
 #define VHB_PERSONALITY_BLK_H
 
+#include <linux/atomic.h>
 #include <linux/blkdev.h>
 #include <linux/fs.h>
 #include <linux/types.h>
@@ -30,6 +31,18 @@
 /** Pages that are worked on at a time; longer requests go in slices */
 #define VHB_BLK_SLICE_BVECS 256
 
+/**
+ * Bytes that are worked on at a time: neighbouring pages are one entry, so few
+ * entries may be more than a file takes in one go (MAX_RW_COUNT)
+ */
+#define VHB_BLK_SLICE_BYTES (64U << 20)
+
+/**
+ * Pages of ours that are in use at a time; a request that comes then gets no more
+ * than it needs to go on
+ */
+#define VHB_BLK_BOUNCE_PAGES 16384
+
 /** How often the size of what backs a device is looked at, in seconds */
 #define VHB_BLK_WATCH_S 1
 
@@ -50,6 +63,7 @@
  *                copied anyway
  * @length_mask: bits of each piece's length that must be clear; 0 likewise
  * @slow: where requests go that no file takes asynchronously
+ * @bounce_pages: pages of ours in use
  * @watch: looks at the size, as long as there is a file
  * @told_sectors: the size that was told last; @watch's own
  *
@@ -70,6 +84,7 @@ struct vhb_blk {
 	u32 address_mask;
 	u32 length_mask;
 	struct workqueue_struct *slow;
+	atomic_t bounce_pages;
 	struct delayed_work watch;
 	u64 told_sectors;
 };

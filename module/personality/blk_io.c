@@ -77,8 +77,9 @@ static int pin_slice(const struct vhb_memory *memory,
 	int ret;
 
 	request->slice_bytes = 0;
-	while (data->left_bytes) {
-		bytes = vhb_cursor_contiguous(data);
+	while (data->left_bytes && request->slice_bytes < VHB_BLK_SLICE_BYTES) {
+		bytes = min(vhb_cursor_contiguous(data),
+			    VHB_BLK_SLICE_BYTES - request->slice_bytes);
 		ret = vhb_buffer_pin(memory, vhb_cursor_gpa(data),
 				     vhb_cursor_user_addr(data), bytes,
 				     request->to_guest, request->bvecs,
@@ -109,6 +110,7 @@ static bool suits_direct_io(const struct vhb_blk_request *request)
 
 static void free_pages_of(struct vhb_blk_request *request)
 {
+	atomic_sub(request->bvec_count, &request->blk->bounce_pages);
 	while (request->bvec_count)
 		__free_page(request->bvecs[--request->bvec_count].bv_page);
 }
@@ -123,13 +125,25 @@ static void let_go(struct vhb_blk_request *request, bool was_written)
 	request->bvec_count = 0;
 }
 
+/* A guest must not have as much memory of the host's as it likes. */
+static u32 bounce_room(const struct vhb_blk_request *request)
+{
+	const struct vhb_blk *blk = request->blk;
+
+	if (atomic_read(&blk->bounce_pages) + request->bvec_room <=
+	    VHB_BLK_BOUNCE_PAGES)
+		return request->bvec_room;
+	return DIV_ROUND_UP(blk->block_bytes, PAGE_SIZE);
+}
+
 /* Pages of ours for as much data as fits; zeroed, for a read may be short. */
 static int alloc_slice(struct vhb_blk_request *request)
 {
+	const u32 room = min(request->bvec_room, bounce_room(request));
 	u32 left = request->data.left_bytes;
 
 	request->slice_bytes = 0;
-	while (left && request->bvec_count < request->bvec_room) {
+	while (left && request->bvec_count < room) {
 		const u32 bytes = min_t(u32, left, PAGE_SIZE);
 		struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
 
@@ -139,6 +153,7 @@ static int alloc_slice(struct vhb_blk_request *request)
 			.bv_page = page,
 			.bv_len = bytes,
 		};
+		atomic_inc(&request->blk->bounce_pages);
 		request->slice_bytes += bytes;
 		left -= bytes;
 	}
