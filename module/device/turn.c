@@ -150,6 +150,7 @@ static unsigned int take_chains(struct vhb_virtqueue *vq)
 	while (count < VHB_VIRTQUEUE_BUDGET) {
 		enum vhost_bridge_fault fault;
 
+		cond_resched();
 		chain.segments = vq->segments;
 		ret = vhb_ring_pop(&vq->ring, &chain);
 		if (ret <= 0)
@@ -328,6 +329,16 @@ static bool take_turn(struct vhb_virtqueue *vq, struct task_struct **before_us)
 	return settle(vq, was_busy || taken);
 }
 
+/*
+ * Guest memory may be of a file on this very disk: touching it can take I/O of
+ * ours further, after we have looked, and in this thread nobody wakes us then.
+ */
+static bool has_new_completions(struct vhb_virtqueue *vq)
+{
+	return vq->state != VHOST_BRIDGE_VRING_STOPPED &&
+	       !llist_empty(&vq->completed) && !vhb_virtqueue_is_waiting(vq);
+}
+
 bool vhb_virtqueue_turn(void *argument)
 {
 	struct vhb_virtqueue *vq = argument;
@@ -336,7 +347,7 @@ bool vhb_virtqueue_turn(void *argument)
 
 	mutex_lock(&vq->lock);
 	if (vq->state != VHOST_BRIDGE_VRING_STOPPED)
-		again = take_turn(vq, &before_us);
+		again = take_turn(vq, &before_us) || has_new_completions(vq);
 	mutex_unlock(&vq->lock);
 	if (before_us) {
 		yield_to(before_us, false);

@@ -326,7 +326,8 @@ int vhb_virtqueue_stop(struct vhb_virtqueue *vq)
 
 void vhb_virtqueue_await(struct vhb_virtqueue *vq)
 {
-	wait_event(vq->stopped, is_stopped(vq));
+	/* A disk may take any time; that is no fault of the kernel's. */
+	wait_event_idle(vq->stopped, is_stopped(vq));
 }
 
 static void replace_eventfd(struct eventfd_ctx **slot, struct eventfd_ctx *ctx)

@@ -170,7 +170,8 @@ static u8 take_ranges(struct vhb_virtqueue *vq,
 {
 	const u32 bytes = request->data.left_bytes;
 	const u32 count = bytes / sizeof(*request->ranges);
-	u32 i;
+	u64 left_sectors = vhb_blk_sectors(request->blk);
+	u32 i, sectors;
 	u8 status;
 
 	if (request->blk->is_read_only)
@@ -189,6 +190,11 @@ static u8 take_ranges(struct vhb_virtqueue *vq,
 		status = check_range(request, &request->ranges[i]);
 		if (status != VIRTIO_BLK_S_OK)
 			return status;
+		/* Once over the disk, or a request could keep it for days. */
+		sectors = le32_to_cpu(request->ranges[i].num_sectors);
+		if (sectors > left_sectors)
+			return VIRTIO_BLK_S_IOERR;
+		left_sectors -= sectors;
 	}
 	request->range_count = count;
 	return VIRTIO_BLK_S_OK;

@@ -325,6 +325,10 @@ static void test_config_space_is_the_modules(void **state)
 	assert_int_equal(fake_config[32], 0);
 	assert_int_equal(kdev->ops->set_config(kdev, 0, 8, data), -EACCES);
 	assert_int_equal(kdev->ops->set_config(kdev, 256, 1, data), -EACCES);
+	/* What one that never got to work has set is not the next one's. */
+	assert_int_equal(bridge_of(kdev)->backing_count, 1);
+	kdev->ops->reset(kdev);
+	assert_int_equal(bridge_of(kdev)->backing_count, 2);
 	prepare(kdev);
 	kdev->ops->reset(kdev);
 	assert_int_equal(kdev->ops->set_config(kdev, 32, 1, data), 0);

@@ -293,6 +293,10 @@ static void test_bad_ranges(void **state)
 		ranges[1].sector = disk->sectors + 8;
 		ranges[1].num_sectors = 8;
 		assert_int_equal(run_ranges(type, ranges, 2), bad);
+		/* More than there is, all in all */
+		ranges[0].num_sectors = disk->sectors;
+		ranges[1].sector = 0;
+		assert_int_equal(run_ranges(type, ranges, 2), bad);
 		memset(ranges, 0, sizeof(ranges));
 	}
 }

@@ -110,11 +110,12 @@ static void reset(struct vhb_kdev *kdev)
 	struct vhb_blk *blk = vhb_blk_of(kdev);
 	int ret;
 
-	if (!blk->is_in_use)
+	if (!blk->is_in_use && !blk->is_config_changed)
 		return;
 	vhb_blk_forget_drains(blk);
 	stop_all(blk);
 	blk->is_in_use = false;
+	blk->is_config_changed = false;
 	/*
 	 * The module keeps the file when it loses its owner, and what the guest
 	 * has set in the configuration space. The next one starts anew.
@@ -255,11 +256,14 @@ static int get_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 static int set_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 		      uint32_t size_bytes, const uint8_t *data)
 {
+	struct vhb_blk *blk = vhb_blk_of(kdev);
+
 	if (!vhb_range_contains(0, VHB_CONFIG_MAX_BYTES, offset_bytes,
 				size_bytes))
 		return -EACCES;
-	return vhb_bridge_set_config(vhb_blk_of(kdev)->vhost_fd, offset_bytes,
-				     size_bytes, data);
+	blk->is_config_changed = true;
+	return vhb_bridge_set_config(blk->vhost_fd, offset_bytes, size_bytes,
+				     data);
 }
 
 static void destroy(struct vhb_kdev *kdev)

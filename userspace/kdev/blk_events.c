@@ -52,6 +52,11 @@ static void on_event(void *argument, int result)
 	struct vhb_blk *blk = argument;
 
 	blk->event.value = 0;
+	/* Whoever shares the descriptor and closes a copy ends the command. */
+	if (result == -ECANCELED && blk->is_owned) {
+		vhb_blk_wait_for_news(blk);
+		return;
+	}
 	if (result < 0) {
 		/* Without an owner, or closed: see vhb_blk_wait_for_news(). */
 		vhb_debug("VHOST_BRIDGE_URING_EVENT: %s",
