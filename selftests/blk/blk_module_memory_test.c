@@ -63,7 +63,8 @@ static void test_a_disk_that_stalls(void **state)
 	}
 	assert_int_equal(blk_set_backing(&bridge, disk_held.fd, 0, 1), 0);
 	bridge_set_up(&bridge, blk_features(&bridge) &
-				       ~bridge_bit(VIRTIO_F_RING_PACKED));
+				       ~bridge_bit(VIRTIO_F_RING_PACKED) &
+				       ~BLK_FEATURES_ASKED);
 	bridge_add_queue(&bridge, 0, ENTRIES, 4);
 
 	assert_true(is_done("dmsetup suspend --noflush vhb-test-bad"));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -10,6 +11,9 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -363,6 +367,60 @@ static void test_event_comes_while_its_command_is_submitted(void **state)
 	close(end.fd);
 }
 
+/* Owns a device with commands that wait, until it is killed. */
+static void own_and_wait(int ready_fd)
+{
+	setenv("CMOCKA_TEST_ABORT", "1", 1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	bridge_uring_open(&uring);
+	bridge_open_device(&bridge, "loop");
+	bridge_set_up(&bridge, bridge.features);
+	bridge_program_queue(&bridge, 0);
+	if (bridge_start(&bridge, 0))
+		_exit(1);
+	for (uint64_t tag = 1; tag < 4; tag++)
+		send_to(VHOST_BRIDGE_URING_EVENT, 0, tag);
+	if (write(ready_fd, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* Whoever has waited for its end finds nothing of it. */
+static void test_killed_owner_has_drained(void **state)
+{
+	const uint64_t features = bridge.features;
+	static struct echo echo;
+	int pipes[2], status;
+	char byte;
+	pid_t pid;
+
+	(void)state;
+	bridge_close(&bridge);
+	for (unsigned int round = 0; round < 5; round++) {
+		bridge_make_guest(&bridge);
+		bridge.features = features;
+		bridge_make_queue(&bridge, 0, RING_ENTRIES, TABLE_DESCS);
+		assert_int_equal(pipe(pipes), 0);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (!pid)
+			own_and_wait(pipes[1]);
+		close(pipes[1]);
+		assert_int_equal(read(pipes[0], &byte, 1), 1);
+		close(pipes[0]);
+		echo_init(&echo, &bridge, 0, round);
+		echo_burst(&echo, 8, VQ_DIRECT);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(module_thread_count(), threads_before);
+		assert_int_equal(bridge.queues[0].saved->is_saved, 1);
+		assert_int_equal(bridge.queues[0].saved->base,
+				 vq_driver_base(&bridge.queues[0].driver));
+		bridge_close(&bridge);
+	}
+}
+
 #define TEST(function) \
 	cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
@@ -381,6 +439,7 @@ int main(void)
 		TEST(test_cancel),
 		TEST(test_ring_goes_with_commands),
 		TEST(test_event_comes_while_its_command_is_submitted),
+		TEST(test_killed_owner_has_drained),
 	};
 	int ret;
 
