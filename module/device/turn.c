@@ -4,6 +4,7 @@
  */
 #include <linux/blkdev.h>
 #include <linux/build_bug.h>
+#include <linux/cpumask.h>
 #include <linux/ktime.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
@@ -204,6 +205,12 @@ static void become_stopped(struct vhb_virtqueue *vq)
 	wake_up_all(&vq->stopped);
 }
 
+/* Elsewhere a kick wakes us where a CPU is idle: that is better than waiting. */
+static bool has_only_this_cpu(void)
+{
+	return num_online_cpus() == 1 || current->nr_cpus_allowed == 1;
+}
+
 /*
  * Who kicks may be waiting for the CPU, because we are on it. If it was in the
  * midst of its work, as a driver is that wants no call, there is more to come:
@@ -226,7 +233,7 @@ static bool take_turn(struct vhb_virtqueue *vq, struct task_struct **before_us)
 		return false;
 	if (taken == VHB_VIRTQUEUE_BUDGET)
 		return true;
-	if (is_driver_at_work) {
+	if (is_driver_at_work && has_only_this_cpu()) {
 		*before_us = vhb_kick_waiting_kicker(&vq->kick);
 		if (*before_us)
 			return true;
