@@ -13,7 +13,8 @@
 # CLIENT is load (blk_bench) or qemu (qemu-img bench). WAY is host (io_uring straight on the device), bridge (split
 # virtqueues), packed (the same with packed ones), poll (bridge with --poll-us) or export (qemu-storage-daemon's
 # vhost-user-blk export). Each of the back-ends has a disk of its own of the same kind.
-set -eEuo pipefail
+set -euo pipefail
+set -E
 
 build=$1 clock=$2 rounds=$3 word=${4:-}
 work=$(mktemp -d /tmp/vhb-bench.XXXXXX)
