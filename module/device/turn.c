@@ -4,6 +4,7 @@
  */
 #include <linux/blkdev.h>
 #include <linux/build_bug.h>
+#include <linux/cpumask.h>
 #include <linux/ktime.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
@@ -269,6 +270,12 @@ static void become_stopped(struct vhb_virtqueue *vq)
 	wake_up_all(&vq->stopped);
 }
 
+/* Elsewhere a kick wakes us where a CPU is idle: that is better than waiting. */
+static bool has_only_this_cpu(void)
+{
+	return num_online_cpus() == 1 || current->nr_cpus_allowed == 1;
+}
+
 /*
  * It drains and nobody is there to tell the IOTLB anything. What is done stays
  * done, but the driver does not come to know; nor has who comes next a base.
@@ -321,7 +328,7 @@ static bool take_turn(struct vhb_virtqueue *vq, struct task_struct **before_us)
 	/* Whoever tells the IOTLB asks for the next turn. */
 	if (vhb_virtqueue_is_waiting(vq))
 		return false;
-	if (is_driver_at_work) {
+	if (is_driver_at_work && has_only_this_cpu()) {
 		*before_us = vhb_kick_waiting_kicker(&vq->kick);
 		if (*before_us)
 			return true;

@@ -14,6 +14,7 @@
 # virtqueues), packed (the same with packed ones), poll (bridge with --poll-us) or export (qemu-storage-daemon's
 # vhost-user-blk export). Each of the back-ends has a disk of its own of the same kind.
 set -euo pipefail
+set -E
 
 build=$1 clock=$2 rounds=$3 word=${4:-}
 work=$(mktemp -d /tmp/vhb-bench.XXXXXX)
@@ -43,10 +44,13 @@ size_of() {
 	esac
 }
 
-# kicks WAY: how many the bridge has counted
+# kicks WAY: how many the bridge has counted. Before its first guest there is nothing to count.
 kicks() {
 	case $1 in
-	bridge) "$build/vhost-bridge" status --json | grep -o '"kick_count":[0-9]*' | awk -F: '{ n += $2 } END { print n }' ;;
+	bridge)
+		"$build/vhost-bridge" status --json | tr , '\n' |
+			awk -F: '/"kick_count"/ { n += $2 } END { printf "%d\n", n }'
+		;;
 	*) echo - ;;
 	esac
 }
@@ -134,11 +138,12 @@ finish() {
 	for pid in $(jobs -p); do
 		kill -KILL "$pid" 2>/dev/null || true
 	done
-	wait
+	wait 2>/dev/null
 	rm -rf -- "$work"
 }
 
 trap finish EXIT
+trap 'say "failed: $BASH_COMMAND"' ERR
 start
 for ((round = 1; round <= rounds; round++)); do
 	say "$clock, round $round of $rounds"
