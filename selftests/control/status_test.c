@@ -233,7 +233,7 @@ static void test_names(void **state)
 	for (i = VHOST_BRIDGE_VRING_STOPPED; i <= VHOST_BRIDGE_VRING_BROKEN; i++)
 		assert_string_not_equal(vhb_vring_state_name(i), "unknown");
 	assert_null(vhb_fault_name(VHOST_BRIDGE_FAULT_NONE));
-	for (i = VHOST_BRIDGE_FAULT_MEMORY; i <= VHOST_BRIDGE_FAULT_REQUEST; i++)
+	for (i = VHOST_BRIDGE_FAULT_MEMORY; i <= VHOST_BRIDGE_FAULT_ACCESS; i++)
 		assert_string_not_equal(vhb_fault_name(i), "unknown");
 	for (i = 0; i < VHB_ARRAY_COUNT(numbers); i++)
 		assert_string_equal(vhb_vring_state_name(numbers[i]), "unknown");

@@ -26,6 +26,8 @@ static const char * const faults[] = {
 	[VHOST_BRIDGE_FAULT_ORDER] = "order",
 	[VHOST_BRIDGE_FAULT_EMPTY] = "empty",
 	[VHOST_BRIDGE_FAULT_REQUEST] = "request",
+	[VHOST_BRIDGE_FAULT_LOG] = "log",
+	[VHOST_BRIDGE_FAULT_ACCESS] = "access",
 };
 
 const char *vhb_vring_state_name(uint32_t state)
