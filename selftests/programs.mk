@@ -40,7 +40,8 @@ helper_archive := $(out)/obj/libselftests.a
 
 # What uses these needs /dev/vhost-net and runs as kselftest only, in the VM as
 # a rule.
-vhost_headers := lib/broker.h lib/net_bench.h lib/bridge_device.h net/kdev_guest.h
+vhost_headers := lib/broker.h lib/net_bench.h lib/bridge_device.h net/kdev_guest.h \
+	blk/blk_module_fixture.h
 needs_vhost := $(patsubst $(tree)/selftests/%.c,%,$(shell grep -lF \
 	$(foreach h,$(vhost_headers),-e 'include "$(h)"') $(test_sources)))
 
