@@ -52,7 +52,12 @@ unsigned int module_thread_count(void);
 /** module_thread_of() - the thread of this process's virtqueue, or -ESRCH */
 pid_t module_thread_of(unsigned int index);
 
-/** module_wait_threads() - wait for that number: 0, or -ETIMEDOUT */
+/**
+ * module_wait_threads() - wait for that number: 0, or -ETIMEDOUT
+ *
+ * A thread that was stopped is seen for a moment more: kthread_stop() waits for
+ * its last instruction of the module's, not for the end of its exit.
+ */
 int module_wait_threads(unsigned int wanted);
 
 #endif

@@ -165,7 +165,7 @@ static void test_owner_killed(void **state)
 			bridge_kick_always(&bridge.queues[i]);
 		}
 		kill_owner(pid);
-		assert_int_equal(module_thread_count(), threads_before);
+		assert_int_equal(module_wait_threads(threads_before), 0);
 		assert_int_equal(module_users(), 0);
 		for (i = 0; i < KILL_QUEUES; i++)
 			assert_saved(&bridge.queues[i]);
@@ -212,7 +212,7 @@ static void test_owner_killed_anywhere(void **state)
 			be_restless_owner();
 		usleep(test_random_below(&random, SETUP_US_MAX));
 		kill_owner(pid);
-		assert_int_equal(module_thread_count(), threads_before);
+		assert_int_equal(module_wait_threads(threads_before), 0);
 		assert_int_equal(module_users(), 0);
 	}
 }
@@ -244,7 +244,7 @@ static void test_owner_dies_device_stays(void **state)
 	assert_int_equal(bridge_stop(&bridge, 0), -EPERM);
 	close(bridge.fd);
 	bridge.fd = -1;
-	assert_int_equal(module_thread_count(), threads_before);
+	assert_int_equal(module_wait_threads(threads_before), 0);
 	assert_saved(&bridge.queues[0]);
 }
 

@@ -413,7 +413,7 @@ static void test_killed_owner_has_drained(void **state)
 		echo_burst(&echo, 8, VQ_DIRECT);
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_int_equal(module_thread_count(), threads_before);
+		assert_int_equal(module_wait_threads(threads_before), 0);
 		assert_int_equal(bridge.queues[0].saved->is_saved, 1);
 		assert_int_equal(bridge.queues[0].saved->base,
 				 vq_driver_base(&bridge.queues[0].driver));
