@@ -107,8 +107,7 @@ int vhb_cursor_write(struct vhb_cursor *cursor, const struct vhb_memory *memory,
  * @memory: guest memory
  * @bytes: at most vhb_cursor_left()
  *
- * Return: 0 or -EIO when it cannot be marked in the dirty log; the cursor is
- * anywhere then.
+ * Return: 0, or an error of vhb_buffer_written(); the cursor is anywhere then.
  */
 int vhb_cursor_written(struct vhb_cursor *cursor,
 		       const struct vhb_memory *memory, u32 bytes);

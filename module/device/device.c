@@ -148,7 +148,7 @@ int vhb_device_set_owner(struct vhb_device *device)
 {
 	if (device->mm)
 		return -EBUSY;
-	device->mm = get_task_mm(current);
+	WRITE_ONCE(device->mm, get_task_mm(current));
 	if (!device->mm)
 		return -EPERM;
 	vhb_registry_set_owner(device, get_pid(task_tgid(current)));

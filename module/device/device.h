@@ -114,7 +114,6 @@ struct vhb_virtqueue_counters {
  * @memory: guest memory as the worker sees it: @view
  * @view: that; without a table while the virtqueue is stopped
  * @ring: the ring while the virtqueue is not stopped
- * @is_ring_set_up: @ring has to be destroyed
  * @save_addr: where the base is saved, an address of the owner, or 0
  * @kicks_enabled: the driver was asked for kicks
  * @poll_until_ns: when to stop polling
@@ -132,7 +131,7 @@ struct vhb_virtqueue_counters {
  *            IOTLB misses something
  * @gives_up: nobody is there to tell what is missed: what cannot be given back
  *            while draining never will be
- * @has_given_up: so it was
+ * @has_given_up: something is done and was not given back: no base is saved
  * @stopped: woken when @state becomes STOPPED, and when it is stuck before
  * @segments: room for a chain's segments, while there is a worker
  * @resolved: room for them when they are resolved, likewise
@@ -152,7 +151,6 @@ struct vhb_virtqueue {
 	struct vhb_memory *memory;
 	struct vhb_memory view;
 	struct vhb_ring ring;
-	bool is_ring_set_up;
 	u64 save_addr;
 	bool kicks_enabled;
 	u64 poll_until_ns;
@@ -430,8 +428,6 @@ bool vhb_virtqueue_turn(void *argument);
 /**
  * vhb_virtqueue_drain() - take no more chains
  * @vq: device lock held
- * @is_stuck: it drains, and what is done cannot be given back as long as the
- *            IOTLB misses something
  * @gives_up: nobody will tell the IOTLB anything any more: chains that cannot be
  *            given back for that reason are not, and no base is saved
  *

@@ -59,6 +59,9 @@ static bool give_back(struct vhb_virtqueue *vq, const struct vhb_used *used)
 			trace_vhb_used(vq->device->id, vq->index, used->id,
 				       used->written_bytes);
 	}
+	/* It is done, but the driver does not come to know: no base says both. */
+	if (!vhb_virtqueue_can_write(vq))
+		vq->has_given_up = true;
 	vq->in_flight_count--;
 	vq->counters.chain_count++;
 	return true;
@@ -84,7 +87,11 @@ static bool finish(struct vhb_virtqueue *vq, struct vhb_request *request)
 	return false;
 }
 
-/* False when there was nothing to finish, or when it has to wait */
+/*
+ * False when there was nothing to finish, or when it has to wait. What is
+ * completed meanwhile is the next turn's: long requests go in many slices, and
+ * others want the virtqueue's lock.
+ */
 static bool finish_some(struct vhb_virtqueue *vq)
 {
 	if (vq->has_unpushed) {
@@ -105,23 +112,9 @@ static bool finish_some(struct vhb_virtqueue *vq)
 		vq->unfinished = vq->unfinished->next;
 		if (!finish(vq, request))
 			return false;
-	}
-	return true;
-}
-
-/*
- * What is completed before handle() or finish() return asks for no turn, so we
- * look again. It ends: each round takes requests further, and none is added.
- */
-static bool finish_completed(struct vhb_virtqueue *vq)
-{
-	bool was_busy = false;
-
-	while (finish_some(vq)) {
-		was_busy = true;
 		cond_resched();
 	}
-	return was_busy;
+	return true;
 }
 
 static int resolve(struct vhb_virtqueue *vq, struct vhb_chain *chain)
@@ -307,16 +300,16 @@ static bool take_turn(struct vhb_virtqueue *vq, struct task_struct **before_us)
 	bool is_driver_at_work = false;
 	bool was_busy, is_published;
 
-	was_busy = finish_completed(vq);
+	was_busy = finish_some(vq);
 	if (vq->state == VHOST_BRIDGE_VRING_RUNNING)
 		taken = take_chains(vq);
-	was_busy |= finish_completed(vq);
+	was_busy |= finish_some(vq);
 	is_published = publish(vq, &is_driver_at_work);
 	if (vq->gives_up && (vq->has_unpushed || !is_published))
 		give_up(vq);
 	/* What could not be given back never will be. */
 	if (!vhb_virtqueue_can_write(vq)) {
-		finish_completed(vq);
+		finish_some(vq);
 		is_published = true;
 	}
 	if (vq->state == VHOST_BRIDGE_VRING_DRAINING)
@@ -337,13 +330,15 @@ static bool take_turn(struct vhb_virtqueue *vq, struct task_struct **before_us)
 }
 
 /*
- * Guest memory may be of a file on this very disk: touching it can take I/O of
- * ours further, after we have looked, and in this thread nobody wakes us then.
+ * What is completed before handle() or finish() return wakes nobody. Nor does I/O
+ * that touching guest memory takes further, which may be of a file on this very
+ * disk.
  */
 static bool has_new_completions(struct vhb_virtqueue *vq)
 {
 	return vq->state != VHOST_BRIDGE_VRING_STOPPED &&
-	       !llist_empty(&vq->completed) && !vhb_virtqueue_is_waiting(vq);
+	       !llist_empty(&vq->completed) &&
+	       !(vq->has_unpushed && vhb_virtqueue_is_waiting(vq));
 }
 
 bool vhb_virtqueue_turn(void *argument)

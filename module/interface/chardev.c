@@ -63,10 +63,17 @@ static int chardev_open(struct inode *inode, struct file *file)
 static bool dies_with_process(const struct file *file,
 			      struct vhb_slots *slots)
 {
+	long others;
+
 	if (!(current->flags & PF_EXITING) ||
 	    atomic_read(&current->signal->live))
 		return false;
-	return file_count(file) <= 1 + vhb_slots_count(slots);
+	others = file_count(file) - 1;
+	/*
+	 * With no others release comes in this very exit, behind those of files
+	 * that were opened later: our threads may wait for what one of these does.
+	 */
+	return others > 0 && others <= vhb_slots_count(slots);
 }
 
 static int chardev_flush(struct file *file, fl_owner_t owner)

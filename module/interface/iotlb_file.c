@@ -44,6 +44,8 @@ static ssize_t take_miss(struct vhb_device *device, bool may_wait,
 	int ret;
 
 	for (;;) {
+		if (!is_owner(device))
+			return -EPERM;
 		if (!has_iotlb(device))
 			return -EBADFD;
 		if (vhb_iotlb_take_miss(iotlb, miss))
@@ -52,7 +54,8 @@ static ssize_t take_miss(struct vhb_device *device, bool may_wait,
 			return -EAGAIN;
 		ret = wait_event_interruptible(iotlb->readers,
 					       vhb_iotlb_has_miss(iotlb) ||
-					       !has_iotlb(device));
+					       !has_iotlb(device) ||
+					       !is_owner(device));
 		if (ret)
 			return ret;
 	}

@@ -4,17 +4,37 @@
 
 #include "memory/view.h"
 
+/* How far memory of the table goes on at an address of the owner */
+static int clip(const struct vhb_memory *memory, u64 user_addr, u64 size_bytes,
+		u64 *chunk_bytes_out)
+{
+	const struct vhb_region *region =
+		vhb_table_find_user(memory->table, user_addr);
+
+	if (!region)
+		return -EFAULT;
+	*chunk_bytes_out = min(size_bytes, region->size_bytes -
+					   (user_addr - region->user_addr));
+	return 0;
+}
+
 /* The owner's address of the driver's, and how far it goes on from there */
 static int locate(const struct vhb_memory *memory, u64 addr, u64 size_bytes,
 		  u8 access, u64 *user_addr_out, u64 *chunk_bytes_out)
 {
-	if (memory->iotlb)
-		return vhb_iotlb_translate(memory->iotlb, memory->viewer, addr,
-					   size_bytes, access, user_addr_out,
-					   chunk_bytes_out);
-	*user_addr_out = addr;
-	*chunk_bytes_out = size_bytes;
-	return 0;
+	int ret;
+
+	if (!memory->iotlb) {
+		*user_addr_out = addr;
+		*chunk_bytes_out = size_bytes;
+		return 0;
+	}
+	ret = vhb_iotlb_translate(memory->iotlb, memory->viewer, addr,
+				  size_bytes, access, user_addr_out,
+				  chunk_bytes_out);
+	if (ret)
+		return ret;
+	return clip(memory, *user_addr_out, *chunk_bytes_out, chunk_bytes_out);
 }
 
 int vhb_area_read16(const struct vhb_memory *memory, u64 addr, u16 *value_out)
@@ -127,20 +147,6 @@ static int find_gpa(const struct vhb_memory *memory, u64 gpa, u64 size_bytes,
 	return 0;
 }
 
-/* How far memory of the table goes on at an address of the owner */
-static int clip(const struct vhb_memory *memory, u64 user_addr, u64 size_bytes,
-		u64 *chunk_bytes_out)
-{
-	const struct vhb_region *region =
-		vhb_table_find_user(memory->table, user_addr);
-
-	if (!region)
-		return -EFAULT;
-	*chunk_bytes_out = min(size_bytes, region->size_bytes -
-					   (user_addr - region->user_addr));
-	return 0;
-}
-
 int vhb_buffer_resolve(const struct vhb_memory *memory, u64 gpa,
 		       u32 size_bytes, bool is_writable, u64 *user_addr_out,
 		       u32 *chunk_bytes_out)
@@ -148,15 +154,12 @@ int vhb_buffer_resolve(const struct vhb_memory *memory, u64 gpa,
 	u64 chunk;
 	int ret;
 
-	if (!memory->iotlb) {
+	if (!memory->iotlb)
 		ret = find_gpa(memory, gpa, size_bytes, user_addr_out, &chunk);
-	} else {
+	else
 		ret = locate(memory, gpa, size_bytes,
 			     is_writable ? VHOST_ACCESS_WO : VHOST_ACCESS_RO,
 			     user_addr_out, &chunk);
-		if (!ret)
-			ret = clip(memory, *user_addr_out, chunk, &chunk);
-	}
 	if (!ret)
 		*chunk_bytes_out = chunk;
 	return ret;
@@ -238,8 +241,22 @@ int vhb_buffer_write(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
 int vhb_buffer_written(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
 		       u64 size_bytes)
 {
-	/* Nothing is there, and the guest address may be any. */
-	if (user_addr >= VHB_BUFFER_NOWHERE)
+	u64 now, chunk;
+	int ret;
+
+	if (!memory->log.marks_buffers)
 		return 0;
-	return vhb_log_buffer(memory, gpa, user_addr, size_bytes);
+	/* What is in the table no more has no place in the bitmap either. */
+	for (; size_bytes; size_bytes -= chunk) {
+		ret = vhb_buffer_find(memory, gpa, user_addr, size_bytes, &now,
+				      &chunk);
+		if (ret)
+			return ret;
+		ret = vhb_log_buffer(memory, gpa, now, chunk);
+		if (ret)
+			return ret;
+		gpa += chunk;
+		user_addr += chunk;
+	}
+	return 0;
 }

@@ -143,9 +143,14 @@ static u64 answer(struct vhb_iotlb *iotlb, u64 start, u64 last,
 	for (i = 0; i < VHB_IOTLB_VIEWERS_MAX; i++) {
 		struct vhb_miss *miss = &iotlb->misses[i];
 
-		if (!is_pending(miss) || miss->iova < start ||
-		    miss->iova > last)
+		if (miss->iova < start || miss->iova > last)
 			continue;
+		if (!is_pending(miss)) {
+			/* What was refused and is told now is refused no more. */
+			if (state == VHB_MISS_NONE)
+				miss->state = VHB_MISS_NONE;
+			continue;
+		}
 		miss->state = state;
 		viewers |= BIT_ULL(i);
 	}

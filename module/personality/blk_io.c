@@ -240,6 +240,9 @@ static void on_io_done(struct kiocb *iocb, long result)
 	struct vhb_blk_request *request =
 		container_of(iocb, struct vhb_blk_request, iocb);
 
+	/* Not later: the worker may wait for a freezer that waits for this. */
+	if (!request->to_guest && !request->blk->bdev)
+		kiocb_end_write(iocb);
 	request->result = result;
 	vhb_request_complete(&request->base);
 }
@@ -324,8 +327,6 @@ int vhb_blk_end_io(struct vhb_virtqueue *vq, struct vhb_blk_request *request)
 	const bool is_done = request->result == request->slice_bytes;
 	int ret = 0;
 
-	if (!request->to_guest && !request->blk->bdev)
-		kiocb_end_write(&request->iocb);
 	if (request->to_guest)
 		ret = deliver_slice(vq, request, is_done);
 	if (ret == -EIO)

@@ -142,7 +142,8 @@ struct vhost_bridge_vring {
  * @is_saved: 1 when @base means something
  *
  * Written as {0, 0} when the vring starts and as {base, 1} when it has stopped
- * and drained, for whatever reason: the device writes it through the owner's
+ * and drained, for whatever reason, unless something was done that the driver
+ * could not be told of (it broke the ring meanwhile): the device writes it through the owner's
  * address space even when the owner was killed. It stays {0, 0} when something
  * that is done could not be given back, since the owner was gone before it told
  * the IOTLB where. In memory that is shared with
