@@ -44,10 +44,11 @@ static ssize_t take_miss(struct vhb_device *device, bool may_wait,
 	int ret;
 
 	for (;;) {
-		if (!is_owner(device))
-			return -EPERM;
 		if (!has_iotlb(device))
 			return -EBADFD;
+		/* There may be another one since it began to wait. */
+		if (!is_owner(device))
+			return -EPERM;
 		if (vhb_iotlb_take_miss(iotlb, miss))
 			return 0;
 		if (!may_wait)
