@@ -54,10 +54,7 @@ static void test_config_of_large_blocks(void **state)
 	struct virtio_blk_config config;
 
 	(void)state;
-	if (disk_4k.why_not) {
-		print_message("# %s\n", disk_4k.why_not);
-		skip();
-	}
+	disk_need(&disk_4k);
 	assert_int_equal(blk_set_backing(&bridge, disk_4k.fd, 0, 1), 0);
 	get_config(&config);
 	assert_int_equal(config.capacity, DISK_SECTORS);
@@ -138,10 +135,7 @@ static void test_writes_go_through(void **state)
 	unsigned long before;
 
 	(void)state;
-	if (disk_4k.why_not) {
-		print_message("# %s\n", disk_4k.why_not);
-		skip();
-	}
+	disk_need(&disk_4k);
 	assert_int_equal(blk_set_backing(&bridge, disk_4k.fd, 0, 1), 0);
 	run(0);
 	assert_false(write_flushes());
@@ -175,10 +169,7 @@ static void test_ranges_go_through(void **state)
 	const uint32_t wce = offsetof(struct virtio_blk_config, wce);
 
 	(void)state;
-	if (disk_4k.why_not) {
-		print_message("# %s\n", disk_4k.why_not);
-		skip();
-	}
+	disk_need(&disk_4k);
 	assert_int_equal(blk_set_backing(&bridge, disk_4k.fd, 0, 1), 0);
 	assert_true(offers(VIRTIO_BLK_F_DISCARD));
 	run(0);
@@ -197,10 +188,7 @@ static void test_write_cache_not_negotiated(void **state)
 	const uint32_t wce = offsetof(struct virtio_blk_config, wce);
 
 	(void)state;
-	if (disk_4k.why_not) {
-		print_message("# %s\n", disk_4k.why_not);
-		skip();
-	}
+	disk_need(&disk_4k);
 	assert_int_equal(blk_set_backing(&bridge, disk_4k.fd, 0, 1), 0);
 	run(bridge_bit(VIRTIO_BLK_F_CONFIG_WCE) |
 	    bridge_bit(VIRTIO_BLK_F_FLUSH));
@@ -312,10 +300,7 @@ static void read_what_is_lost(const struct disk *from)
 static void test_file_gets_shorter(void **state)
 {
 	(void)state;
-	if (disk_4k.why_not) {
-		print_message("# %s\n", disk_4k.why_not);
-		skip();
-	}
+	disk_need(&disk_4k);
 	assert_int_equal(blk_set_backing(&bridge, disk_4k.fd, 0, 1), 0);
 	run(0);
 	assert_int_equal(ftruncate(disk_4k.file_fd, DISK_BYTES / 2), 0);
@@ -397,10 +382,7 @@ static void test_bad_blocks(void **state)
 	struct vhost_bridge_vring_status status;
 
 	(void)state;
-	if (disk_bad.why_not) {
-		print_message("# %s\n", disk_bad.why_not);
-		skip();
-	}
+	disk_need(&disk_bad);
 	assert_int_equal(blk_set_backing(&bridge, disk_bad.fd, 0, 1), 0);
 	run(0);
 	read_what_is_lost(&disk_bad);

@@ -53,10 +53,7 @@ static void test_file_system_is_frozen_under_writes(void **state)
 	pid_t pid;
 
 	(void)state;
-	if (disk_ext4.why_not) {
-		print_message("# %s\n", disk_ext4.why_not);
-		skip();
-	}
+	disk_need(&disk_ext4);
 	assert_int_equal(blk_set_backing(&bridge, disk_ext4.fd, 0, 1), 0);
 	run(0);
 	pid = fork();

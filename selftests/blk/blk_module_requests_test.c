@@ -55,14 +55,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void need_disk(void)
-{
-	if (!disk->why_not)
-		return;
-	print_message("# %s: %s\n", disk->name, disk->why_not);
-	skip();
-}
-
 static uint8_t run_status(uint32_t type, uint64_t sector, uint32_t bytes,
 			  bool is_writable)
 {
@@ -80,7 +72,7 @@ static void test_unknown_types(void **state)
 				   17, 64, 65536, 0x80000000, UINT32_MAX };
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (size_t i = 0; i < VHB_ARRAY_COUNT(types); i++) {
 		struct blk_answer answer;
 
@@ -103,7 +95,7 @@ static void test_get_id(void **state)
 	uint8_t *at;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	at = bridge_at(&bridge, BLK_DATA_GPA);
 	for (size_t i = 0; i < VHB_ARRAY_COUNT(sizes); i++) {
 		const struct vq_buffer data =
@@ -130,7 +122,7 @@ static void test_flush(void **state)
 	unsigned int i;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (i = 0; i < 5; i++) {
 		struct blk_answer answer;
 
@@ -185,7 +177,7 @@ static void assert_zeros(uint64_t sector, uint32_t sectors)
 static void test_write_zeroes(void **state)
 {
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (uint32_t flags = 0; flags <= UNMAP; flags++) {
 		/* Seen before it is gone, so that a cache would have it */
 		blk_read(&bridge, disk, 64, BLK_DATA_GPA, 65536);
@@ -213,7 +205,7 @@ static void test_many_ranges(void **state)
 	unsigned int i;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (i = 0; i < RANGES_MAX; i++) {
 		ranges[i] = (struct virtio_blk_discard_write_zeroes){
 			.sector = 16 * i,
@@ -231,7 +223,7 @@ static void test_discard(void **state)
 	uint8_t wanted = VIRTIO_BLK_S_UNSUPP;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	if (blk_features(&bridge) & bridge_bit(VIRTIO_BLK_F_DISCARD))
 		wanted = VIRTIO_BLK_S_OK;
 	assert_int_equal(run_range(VIRTIO_BLK_T_DISCARD, 128, 256, 0), wanted);
@@ -247,7 +239,7 @@ static void test_discard(void **state)
 static void test_secure_erase(void **state)
 {
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	if (blk_features(&bridge) & bridge_bit(VIRTIO_BLK_F_SECURE_ERASE))
 		skip();
 	assert_int_equal(run_range(VIRTIO_BLK_T_SECURE_ERASE, 0, 8, 0),
@@ -261,7 +253,7 @@ static void test_bad_ranges(void **state)
 	struct virtio_blk_discard_write_zeroes ranges[RANGES_MAX + 1] = { 0 };
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (size_t i = 0; i < VHB_ARRAY_COUNT(types); i++) {
 		const uint32_t type = types[i];
 		const uint8_t bad = VIRTIO_BLK_S_IOERR;
@@ -309,7 +301,7 @@ static void test_unknown_flags(void **state)
 		blk_features(&bridge) & bridge_bit(VIRTIO_BLK_F_DISCARD);
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (size_t i = 0; i < VHB_ARRAY_COUNT(flags); i++) {
 		assert_int_equal(run_range(VIRTIO_BLK_T_WRITE_ZEROES, 0, 8,
 					   flags[i]), VIRTIO_BLK_S_UNSUPP);
@@ -331,7 +323,7 @@ static void test_ranges_nowhere(void **state)
 		blk_buffer(BRIDGE_NOWHERE_GPA, 16, false);
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	assert_int_equal(blk_run(&bridge, VIRTIO_BLK_T_WRITE_ZEROES, 0, &data,
 				 1).status, VIRTIO_BLK_S_IOERR);
 }
@@ -346,7 +338,7 @@ static void test_mixed(void **state)
 	unsigned int round, i;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	blk_fill(&bridge, &rng, BLK_DATA_GPA, MIXED * 4096);
 	for (round = 0; round < 20; round++) {
 		for (i = 0; i < MIXED; i++) {
@@ -412,7 +404,7 @@ static void test_no_request(void **state)
 	struct bridge_queue *queue = &bridge.queues[0];
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (size_t i = 0; i < VHB_ARRAY_COUNT(chains); i++) {
 		const uint32_t base = vq_driver_base(&queue->driver);
 
@@ -445,7 +437,7 @@ static void test_header_or_status_nowhere(void **state)
 	struct bridge_queue *queue = &bridge.queues[0];
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (size_t i = 0; i < VHB_ARRAY_COUNT(chains); i++) {
 		uint32_t base = vq_driver_base(&queue->driver);
 

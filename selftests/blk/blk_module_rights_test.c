@@ -69,10 +69,7 @@ static void test_writes_of_who_may(void **state)
 static void test_direct_writes(void **state)
 {
 	(void)state;
-	if (disk_ext4.why_not) {
-		print_message("# %s\n", disk_ext4.why_not);
-		skip();
-	}
+	disk_need(&disk_ext4);
 	run_as(NOBODY, &disk_ext4);
 	mark(&disk_ext4);
 	blk_write(&bridge, &disk_ext4, 0, BLK_DATA_GPA, 4096);
@@ -82,10 +79,7 @@ static void test_direct_writes(void **state)
 static void test_ranges(void **state)
 {
 	(void)state;
-	if (disk_ext4.why_not) {
-		print_message("# %s\n", disk_ext4.why_not);
-		skip();
-	}
+	disk_need(&disk_ext4);
 	run_as(NOBODY, &disk_ext4);
 	mark(&disk_ext4);
 	write_zeroes();

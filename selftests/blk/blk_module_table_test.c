@@ -90,10 +90,7 @@ static void test_taken_memory_is_not_written(void **state)
 	uint8_t *ours;
 
 	(void)state;
-	if (slow.why_not) {
-		print_message("# %s\n", slow.why_not);
-		skip();
-	}
+	slow_disk_need(&slow);
 	assert_int_equal(blk_set_backing(&bridge, slow_fd, 0, 1), 0);
 	run(0);
 	memcpy(bridge_at(&bridge, BRIDGE_BUFFERS_GPA), &header, sizeof(header));

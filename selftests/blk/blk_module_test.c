@@ -15,6 +15,7 @@
 #include <linux/virtio_ring.h>
 
 #include "lib/bits.h"
+#include "lib/blk_variants.h"
 #include "lib/bridge_blk.h"
 #include "lib/bridge_device.h"
 #include "lib/module.h"
@@ -23,17 +24,6 @@
 #define PAGE 4096u
 #define QUEUES 4
 
-/**
- * struct variant - what a test runs on
- * @disk: the disk
- * @is_packed: layout of the rings
- */
-struct variant {
-	struct disk *disk;
-	bool is_packed;
-};
-
-static struct disk disks[DISK_KINDS];
 static struct disk *disk;
 static struct bridge bridge;
 static struct resources resources_before;
@@ -44,7 +34,7 @@ static bool is_packed;
 
 static int set_up(void **state)
 {
-	const struct variant *variant = *state;
+	const struct blk_variant *variant = *state;
 
 	disk = variant->disk;
 	is_packed = variant->is_packed;
@@ -68,14 +58,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void need_disk(void)
-{
-	if (!disk->why_not)
-		return;
-	print_message("# %s: %s\n", disk->name, disk->why_not);
-	skip();
-}
-
 /* A sector from which on so much fits on the disk */
 static uint64_t any_sector(uint32_t bytes)
 {
@@ -91,7 +73,7 @@ static void test_sizes(void **state)
 				   (1 << 20) + 512, 3 << 20, 5 << 20 };
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (size_t i = 0; i < VHB_ARRAY_COUNT(sizes); i++) {
 		const uint64_t sector = any_sector(sizes[i]);
 
@@ -113,7 +95,7 @@ static void test_scattered_pages(void **state)
 	struct blk_answer answer;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (unsigned int i = 0; i < PAGES; i++) {
 		out[i] = blk_buffer(BLK_DATA_GPA + 2 * (PAGES - i) * PAGE, PAGE,
 				    false);
@@ -142,7 +124,7 @@ static void test_unaligned_buffers(void **state)
 	const uint32_t bytes = 1200 * 1024 / 4096 * 4096;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (size_t i = 0; i < VHB_ARRAY_COUNT(offsets); i++) {
 		const uint64_t gpa = BLK_DATA_GPA + offsets[i];
 		const uint64_t sector = any_sector(bytes);
@@ -164,7 +146,7 @@ static void test_across_regions(void **state)
 	const uint64_t gpa = BRIDGE_SPLIT_GPA - 20 * PAGE;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	blk_fill(&bridge, &rng, gpa, bytes);
 	blk_write(&bridge, disk, 0, gpa, bytes);
 	blk_read(&bridge, disk, 0, gpa - 100 * PAGE - 256, bytes);
@@ -177,7 +159,7 @@ static void test_any_layout(void **state)
 	unsigned int i;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (i = 0; i < 150; i++) {
 		const uint32_t bytes = disk->block_bytes *
 				       (1 + test_random_below(&rng, 24));
@@ -217,7 +199,7 @@ static void test_tiny_segments(void **state)
 	struct blk_answer answer;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (unsigned int i = 0; i < PIECES; i++) {
 		const uint32_t length = i + 1 < PIECES ? 1 : bytes - i;
 
@@ -240,7 +222,7 @@ static void test_no_data(void **state)
 	struct blk_answer answer;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (uint64_t sector = 0; sector <= disk->sectors;
 	     sector += disk->sectors) {
 		answer = blk_run(&bridge, VIRTIO_BLK_T_IN, sector, NULL, 0);
@@ -275,7 +257,7 @@ static void test_beyond_the_end(void **state)
 	const uint32_t unit = disk->block_bytes;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	assert_refused(disk->sectors, unit);
 	assert_refused(disk->sectors - unit / 512, 2 * unit);
 	assert_refused(disk->sectors + 1, unit);
@@ -292,7 +274,7 @@ static void test_misaligned_length(void **state)
 	const uint32_t lengths[] = { 1, 511, 513, 4095, 4097, 65535 };
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (size_t i = 0; i < VHB_ARRAY_COUNT(lengths); i++)
 		assert_refused(0, lengths[i]);
 	if (disk->block_bytes == 512)
@@ -312,7 +294,7 @@ static void test_data_nowhere(void **state)
 	struct blk_answer answer;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (size_t i = 0; i < VHB_ARRAY_COUNT(bad); i++) {
 		struct vq_buffer buffers[2] = {
 			blk_buffer(BLK_DATA_GPA, 4096, false), bad[i]
@@ -410,7 +392,7 @@ static void test_many_at_once(void **state)
 	uint64_t chains = 0;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (round = 0; round < 8; round++) {
 		for (i = 0; i < QUEUES; i++) {
 			counts[i] = fill_queue(i);
@@ -436,7 +418,7 @@ static void test_stop_in_the_middle(void **state)
 	unsigned int count, round;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (round = 0; round < 12; round++) {
 		count = fill_queue(0);
 		usleep(test_random_below(&rng, 3) * 500);
@@ -458,7 +440,7 @@ static void test_close_in_the_middle(void **state)
 	uint16_t id;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	for (i = 0; i < QUEUES; i++)
 		fill_queue(i);
 	close(bridge.fd);
@@ -477,59 +459,42 @@ static void test_close_in_the_middle(void **state)
 	}
 }
 
-#define CASE(function) { #function, function }
-
-static const struct {
-	const char *name;
-	CMUnitTestFunction function;
-} cases[] = {
-	CASE(test_sizes),
-	CASE(test_scattered_pages),
-	CASE(test_unaligned_buffers),
-	CASE(test_across_regions),
-	CASE(test_any_layout),
-	CASE(test_tiny_segments),
-	CASE(test_no_data),
-	CASE(test_beyond_the_end),
-	CASE(test_misaligned_length),
-	CASE(test_data_nowhere),
-	CASE(test_many_at_once),
-	CASE(test_stop_in_the_middle),
-	CASE(test_close_in_the_middle),
+static const struct blk_case cases[] = {
+	BLK_CASE(test_sizes),
+	BLK_CASE(test_scattered_pages),
+	BLK_CASE(test_unaligned_buffers),
+	BLK_CASE(test_across_regions),
+	BLK_CASE(test_any_layout),
+	BLK_CASE(test_tiny_segments),
+	BLK_CASE(test_no_data),
+	BLK_CASE(test_beyond_the_end),
+	BLK_CASE(test_misaligned_length),
+	BLK_CASE(test_data_nowhere),
+	BLK_CASE(test_many_at_once),
+	BLK_CASE(test_stop_in_the_middle),
+	BLK_CASE(test_close_in_the_middle),
 };
-
-#define VARIANTS (2 * DISK_KINDS)
-#define CASES VHB_ARRAY_COUNT(cases)
 
 int main(void)
 {
-	static const char * const layouts[] = { "split", "packed" };
-	static struct CMUnitTest tests[VARIANTS * CASES];
-	static char names[VARIANTS * CASES][80];
-	static struct variant variants[VARIANTS];
-	size_t count = 0;
+	static const enum disk_kind kinds[] = {
+		DISK_TMPFS, DISK_FILE, DISK_LOOP, DISK_LOOP_4K, DISK_NULL,
+		DISK_EXT4,
+	};
+	const struct blk_suite suite = {
+		.name = "blk_module",
+		.cases = cases,
+		.case_count = VHB_ARRAY_COUNT(cases),
+		.kinds = kinds,
+		.kind_count = VHB_ARRAY_COUNT(kinds),
+		.set_up = set_up,
+		.tear_down = tear_down,
+	};
 	int ret;
 
 	module_need();
 	seed = test_random_seed();
-	for (unsigned int i = 0; i < VARIANTS; i++) {
-		variants[i].disk = &disks[i / 2];
-		variants[i].is_packed = i % 2;
-		if (!variants[i].is_packed)
-			disk_open(&disks[i / 2], i / 2);
-		for (size_t j = 0; j < CASES; j++, count++) {
-			snprintf(names[count], sizeof(names[count]),
-				 "%s: %s, %s", cases[j].name,
-				 variants[i].disk->name, layouts[i % 2]);
-			tests[count] = (struct CMUnitTest){
-				names[count], cases[j].function, set_up,
-				tear_down, &variants[i]
-			};
-		}
-	}
-	ret = _cmocka_run_group_tests("blk_module", tests, count, NULL, NULL);
-	for (unsigned int i = 0; i < DISK_KINDS; i++)
-		disk_close(&disks[i]);
+	ret = blk_run_suite(&suite);
 	module_restore();
 	return ret;
 }

@@ -123,14 +123,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void need_disk(const struct bench *bench)
-{
-	if (!bench->disk.why_not)
-		return;
-	print_message("# %s\n", bench->disk.why_not);
-	skip();
-}
-
 /* Device, state and requests in flight of vring 0, as people see them */
 static bool status_has(const char *state, unsigned int in_flight)
 {
@@ -227,7 +219,7 @@ static void stop_waits_alone(void **state)
 	struct frontend other;
 	int call_fd, i;
 
-	need_disk(bench);
+	slow_disk_need(&bench->disk);
 	call_fd = give_call_socket(bench, 1);
 	/* There is one for free. */
 	expect_call(call_fd);
@@ -263,7 +255,7 @@ static void next_front_end_waits_for_the_disk(void **state)
 	struct bench *bench = *state;
 	struct frontend next;
 
-	need_disk(bench);
+	slow_disk_need(&bench->disk);
 	begin_requests(bench);
 	ask_base(bench);
 	blk_guest_hang_up(&bench->guest);
@@ -290,7 +282,7 @@ static void sigterm_says_why_it_waits(void **state)
 	struct bench *bench = *state;
 	const int64_t start_ms = now_ms();
 
-	need_disk(bench);
+	slow_disk_need(&bench->disk);
 	begin_requests(bench);
 	ask_base(bench);
 	kill(bench->broker.pid, SIGTERM);
@@ -313,7 +305,7 @@ static void killed_while_it_drains(void **state)
 	struct bench *bench = *state;
 	pid_t pid;
 
-	need_disk(bench);
+	slow_disk_need(&bench->disk);
 	begin_requests(bench);
 	ask_base(bench);
 	pid = fork();

@@ -313,10 +313,7 @@ static void test_traffic(void **state)
 
 	(void)state;
 	disk_open(&disk, DISK_LOOP);
-	if (disk.why_not) {
-		print_message("# %s\n", disk.why_not);
-		skip();
-	}
+	disk_need(&disk);
 	blk_open(&bridge, &disk, false, 0, 1);
 	fault_threads("vhb-", 20);
 	for (i = 0; i < 300; i++) {

@@ -81,6 +81,9 @@ struct disk {
 /** disk_open() - make a disk; what is missing is said in @why_not */
 void disk_open(struct disk *disk, enum disk_kind kind);
 
+/** disk_need() - have it, or end this test: skipped, and why */
+void disk_need(const struct disk *disk);
+
 /** disk_close() - the reverse */
 void disk_close(struct disk *disk);
 

@@ -239,6 +239,14 @@ void disk_open(struct disk *disk, enum disk_kind kind)
 		disk->why_not = "no device mapper";
 }
 
+void disk_need(const struct disk *disk)
+{
+	if (!disk->why_not)
+		return;
+	print_message("# %s: %s\n", disk->name, disk->why_not);
+	skip();
+}
+
 void disk_close(struct disk *disk)
 {
 	if (disk->fd >= 0)

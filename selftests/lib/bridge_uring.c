@@ -75,3 +75,19 @@ uint64_t bridge_uring_wait(struct bridge_uring *uring, unsigned int timeout_ms,
 	} while (!tag || tag == LIBURING_UDATA_TIMEOUT);
 	return tag;
 }
+
+int bridge_uring_answer(struct bridge_uring *uring, uint64_t tag)
+{
+	int result = 0;
+
+	assert_int_equal(bridge_uring_wait(uring, BRIDGE_WAIT_MS, &result),
+			 tag);
+	return result;
+}
+
+void bridge_uring_assert_silence(struct bridge_uring *uring)
+{
+	int result;
+
+	assert_int_equal(bridge_uring_wait(uring, BRIDGE_URING_SILENCE_MS, &result), 0);
+}

@@ -14,6 +14,9 @@
  * Each has a tag by which its answer is known.
  */
 
+/** How long nothing has to come to be nothing */
+#define BRIDGE_URING_SILENCE_MS 300
+
 /** struct bridge_uring - a ring; nothing but such commands goes through it */
 struct bridge_uring {
 	struct io_uring ring;
@@ -50,5 +53,11 @@ void bridge_uring_cancel(struct bridge_uring *uring, uint64_t tag);
  */
 uint64_t bridge_uring_wait(struct bridge_uring *uring, unsigned int timeout_ms,
 			   int *result_out);
+
+/** bridge_uring_answer() - wait for the answer to a command, the next there is */
+int bridge_uring_answer(struct bridge_uring *uring, uint64_t tag);
+
+/** bridge_uring_assert_silence() - no answer comes for a while */
+void bridge_uring_assert_silence(struct bridge_uring *uring);
 
 #endif

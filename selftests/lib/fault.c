@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "lib/fault.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/bits.h"
+#include "lib/module.h"
 
 static int nth_fd = -1;
 
@@ -90,34 +89,13 @@ bool fault_happened(void)
 	return !strtoul(value, NULL, 10);
 }
 
-static void mark_threads(const char *prefix, bool can_fail)
+static void mark_thread(pid_t thread, void *argument)
 {
-	DIR *directory = opendir("/proc");
-	struct dirent *entry;
-	char path[64], name[32];
-	bool is_ours;
-	FILE *file;
+	char path[64];
 
-	if (!directory)
+	snprintf(path, sizeof(path), "/proc/%d/make-it-fail", thread);
+	if (write_file(path, argument))
 		abort();
-	while ((entry = readdir(directory))) {
-		if (!isdigit(entry->d_name[0]))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%.20s/comm", entry->d_name);
-		file = fopen(path, "re");
-		if (!file)
-			continue;
-		is_ours = fgets(name, sizeof(name), file) &&
-			  !strncmp(name, prefix, strlen(prefix));
-		fclose(file);
-		if (!is_ours)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%.20s/make-it-fail",
-			 entry->d_name);
-		if (write_file(path, can_fail ? "1" : "0"))
-			abort();
-	}
-	closedir(directory);
 }
 
 void fault_threads(const char *prefix, unsigned int percent)
@@ -128,11 +106,11 @@ void fault_threads(const char *prefix, unsigned int percent)
 	if (percent) {
 		must_set("failslab", "task-filter", "Y");
 		must_set("failslab", "times", "-1");
-		mark_threads(prefix, true);
+		module_each_thread(prefix, mark_thread, "1");
 	}
 	must_set("failslab", "probability", value);
 	if (!percent) {
-		mark_threads(prefix, false);
+		module_each_thread(prefix, mark_thread, "0");
 		must_set("failslab", "task-filter", "N");
 	}
 }

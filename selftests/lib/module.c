@@ -152,14 +152,16 @@ int module_users(void)
 	return count;
 }
 
-/* Threads whose name and a line feed begin so; says the number of one of them. */
-static unsigned int count_threads(const char *beginning, pid_t *thread_out)
+unsigned int module_each_thread(const char *beginning,
+				void (*visit)(pid_t thread, void *argument),
+				void *argument)
 {
 	DIR *directory = opendir("/proc");
 	char path[64], name[32];
 	struct dirent *entry;
 	unsigned int count = 0;
 	FILE *file;
+	bool is_one;
 
 	if (!directory)
 		abort();
@@ -170,12 +172,14 @@ static unsigned int count_threads(const char *beginning, pid_t *thread_out)
 		file = fopen(path, "re");
 		if (!file)
 			continue;
-		if (fgets(name, sizeof(name), file) &&
-		    !strncmp(name, beginning, strlen(beginning))) {
-			*thread_out = atoi(entry->d_name);
-			count++;
-		}
+		is_one = fgets(name, sizeof(name), file) &&
+			 !strncmp(name, beginning, strlen(beginning));
 		fclose(file);
+		if (!is_one)
+			continue;
+		count++;
+		if (visit)
+			visit(atoi(entry->d_name), argument);
 	}
 	closedir(directory);
 	return count;
@@ -183,9 +187,12 @@ static unsigned int count_threads(const char *beginning, pid_t *thread_out)
 
 unsigned int module_thread_count(void)
 {
-	pid_t thread;
+	return module_each_thread("vhb-", NULL, NULL);
+}
 
-	return count_threads("vhb-", &thread);
+static void remember(pid_t thread, void *argument)
+{
+	*(pid_t *)argument = thread;
 }
 
 pid_t module_thread_of(unsigned int index)
@@ -194,7 +201,8 @@ pid_t module_thread_of(unsigned int index)
 	pid_t thread;
 
 	snprintf(name, sizeof(name), "vhb-%d-%u\n", getpid(), index);
-	return count_threads(name, &thread) == 1 ? thread : -ESRCH;
+	return module_each_thread(name, remember, &thread) == 1 ? thread :
+								  -ESRCH;
 }
 
 int module_wait_threads(unsigned int wanted)

@@ -46,6 +46,18 @@ void module_restore(void);
 /** module_users() - what lsmod says of its users, or -ENOENT */
 int module_users(void);
 
+/**
+ * module_each_thread() - threads, the module's or others, by their name
+ * @beginning: what the name, with a line feed behind it, begins with
+ * @visit: called for each; may be NULL
+ * @argument: handed to it
+ *
+ * Return: how many there are.
+ */
+unsigned int module_each_thread(const char *beginning,
+				void (*visit)(pid_t thread, void *argument),
+				void *argument);
+
 /** module_thread_count() - threads of devices there are on this machine */
 unsigned int module_thread_count(void);
 

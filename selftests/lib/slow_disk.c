@@ -3,10 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #define FILE_PATH "/dev/shm/vhb-slow-test.img"
 
@@ -54,6 +59,14 @@ void slow_disk_open(struct slow_disk *disk)
 		 SLOW_DISK_BYTES / 512, disk->loop_path);
 	if (run(command))
 		disk->why_not = "no device mapper";
+}
+
+void slow_disk_need(const struct slow_disk *disk)
+{
+	if (!disk->why_not)
+		return;
+	print_message("# %s\n", disk->why_not);
+	skip();
 }
 
 void slow_disk_close(struct slow_disk *disk)

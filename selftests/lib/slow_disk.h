@@ -26,6 +26,9 @@ struct slow_disk {
 /** slow_disk_open() - make it; what is missing is said in @why_not */
 void slow_disk_open(struct slow_disk *disk);
 
+/** slow_disk_need() - have it, or end this test: skipped, and why */
+void slow_disk_need(const struct slow_disk *disk);
+
 /** slow_disk_close() - resume it, and away with it */
 void slow_disk_close(struct slow_disk *disk);
 

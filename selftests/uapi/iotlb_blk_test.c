@@ -18,6 +18,7 @@
 #include <linux/virtio_ring.h>
 
 #include "lib/bits.h"
+#include "lib/blk_variants.h"
 #include "lib/bridge_blk.h"
 #include "lib/bridge_device.h"
 #include "lib/bridge_iotlb.h"
@@ -32,12 +33,6 @@
 /* Each request's part of memory */
 #define STRIDE (1u << 20)
 
-struct variant {
-	struct disk *disk;
-	bool is_packed;
-};
-
-static struct disk disks[2];
 static struct disk *disk;
 static struct bridge bridge;
 static struct iotlb_server server;
@@ -48,7 +43,7 @@ static uint64_t seed;
 
 static int set_up(void **state)
 {
-	const struct variant *variant = *state;
+	const struct blk_variant *variant = *state;
 	uint64_t features;
 
 	disk = variant->disk;
@@ -81,14 +76,6 @@ static int tear_down(void **state)
 	assert_int_equal(module_wait_threads(threads_before), 0);
 	resources_assert_same(&resources_before);
 	return 0;
-}
-
-static void need_disk(void)
-{
-	if (!disk->why_not)
-		return;
-	print_message("# %s: %s\n", disk->name, disk->why_not);
-	skip();
 }
 
 static void start_in_pieces(uint32_t piece_bytes, uint32_t first)
@@ -126,7 +113,7 @@ static void run_requests(void)
 static void test_pages_mapped_on_miss(void **state)
 {
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	start_in_pieces(PAGE, 0);
 	run_requests();
 	iotlb_server_stop(&server);
@@ -137,7 +124,7 @@ static void test_pages_mapped_on_miss(void **state)
 static void test_odd_pieces(void **state)
 {
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	start_in_pieces(1237, 5);
 	run_requests();
 	iotlb_server_stop(&server);
@@ -165,7 +152,7 @@ static void test_invalidation_under_traffic(void **state)
 	void *failed;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	start_in_pieces(16 * PAGE, 0);
 	assert_int_equal(pthread_create(&thread, NULL, keep_forgetting,
 					&must_stop), 0);
@@ -203,7 +190,7 @@ static void test_close_in_the_middle(void **state)
 	unsigned int i;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	bridge_iotlb_map(&bridge, BRIDGE_GPA, BRIDGE_BYTES, VHOST_ACCESS_RW);
 	assert_int_equal(bridge_start(&bridge, 0), 0);
 	for (i = 0; i < AT_ONCE; i++)
@@ -223,7 +210,7 @@ static void test_forbidden_buffer(void **state)
 	struct vhost_bridge_vring_status status;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	bridge_iotlb_map(&bridge, BRIDGE_GPA, BRIDGE_BYTES, VHOST_ACCESS_RW);
 	bridge_iotlb_map(&bridge, BLK_DATA_GPA, PAGE, VHOST_ACCESS_RO);
 	memset(bridge_at(&bridge, BLK_DATA_GPA), 0x77, PAGE);
@@ -238,52 +225,33 @@ static void test_forbidden_buffer(void **state)
 	assert_int_equal(bridge_stop(&bridge, 0), 0);
 }
 
-#define CASE(function) { #function, function }
-
-static const struct {
-	const char *name;
-	CMUnitTestFunction function;
-} cases[] = {
-	CASE(test_pages_mapped_on_miss),
-	CASE(test_odd_pieces),
-	CASE(test_invalidation_under_traffic),
-	CASE(test_close_in_the_middle),
-	CASE(test_forbidden_buffer),
+static const struct blk_case cases[] = {
+	BLK_CASE(test_pages_mapped_on_miss),
+	BLK_CASE(test_odd_pieces),
+	BLK_CASE(test_invalidation_under_traffic),
+	BLK_CASE(test_close_in_the_middle),
+	BLK_CASE(test_forbidden_buffer),
 };
-
-#define VARIANTS 4
-#define CASES VHB_ARRAY_COUNT(cases)
 
 int main(void)
 {
-	static const char * const layouts[] = { "split", "packed" };
-	static const enum disk_kind kinds[] = { DISK_TMPFS, DISK_LOOP };
-	static struct CMUnitTest tests[VARIANTS * CASES];
-	static char names[VARIANTS * CASES][80];
-	static struct variant variants[VARIANTS];
-	size_t count = 0;
+	static const enum disk_kind kinds[] = {
+		DISK_TMPFS, DISK_LOOP,
+	};
+	const struct blk_suite suite = {
+		.name = "iotlb_blk",
+		.cases = cases,
+		.case_count = VHB_ARRAY_COUNT(cases),
+		.kinds = kinds,
+		.kind_count = VHB_ARRAY_COUNT(kinds),
+		.set_up = set_up,
+		.tear_down = tear_down,
+	};
 	int ret;
 
 	module_need();
 	seed = test_random_seed();
-	for (unsigned int i = 0; i < VARIANTS; i++) {
-		variants[i].disk = &disks[i / 2];
-		variants[i].is_packed = i % 2;
-		if (!variants[i].is_packed)
-			disk_open(&disks[i / 2], kinds[i / 2]);
-		for (size_t j = 0; j < CASES; j++, count++) {
-			snprintf(names[count], sizeof(names[count]),
-				 "%s: %s, %s", cases[j].name,
-				 variants[i].disk->name, layouts[i % 2]);
-			tests[count] = (struct CMUnitTest){
-				names[count], cases[j].function, set_up,
-				tear_down, &variants[i]
-			};
-		}
-	}
-	ret = _cmocka_run_group_tests("iotlb_blk", tests, count, NULL, NULL);
-	for (size_t i = 0; i < VHB_ARRAY_COUNT(disks); i++)
-		disk_close(&disks[i]);
+	ret = blk_run_suite(&suite);
 	module_restore();
 	return ret;
 }

@@ -6,8 +6,6 @@
 
 #include <linux/vhost_types.h>
 
-#define SILENCE_MS 300
-
 static struct bridge_uring uring;
 
 static void send_to(uint32_t request, uint64_t tag)
@@ -15,22 +13,6 @@ static void send_to(uint32_t request, uint64_t tag)
 	const struct vhost_bridge_uring area = { .index = 0 };
 
 	bridge_uring_send(&uring, &bridge, request, area, tag);
-}
-
-static int answer_of(uint64_t tag)
-{
-	int result = 0;
-
-	assert_int_equal(bridge_uring_wait(&uring, BRIDGE_WAIT_MS, &result),
-			 tag);
-	return result;
-}
-
-static void assert_silence(void)
-{
-	int result;
-
-	assert_int_equal(bridge_uring_wait(&uring, SILENCE_MS, &result), 0);
 }
 
 static void test_event_tells_of_a_miss(void **state)
@@ -41,9 +23,9 @@ static void test_event_tells_of_a_miss(void **state)
 	bridge_uring_open(&uring);
 	run_mapped();
 	send_to(VHOST_BRIDGE_URING_EVENT, 1);
-	assert_silence();
+	bridge_uring_assert_silence(&uring);
 	send_copy(SOURCE_GPA, TARGET_GPA, 8);
-	result = answer_of(1);
+	result = bridge_uring_answer(&uring, 1);
 	assert_int_equal(VHOST_BRIDGE_EVENT_KIND(result),
 			 VHOST_BRIDGE_EVENT_MISS);
 	assert_int_equal(VHOST_BRIDGE_EVENT_INDEX(result), 0);
@@ -54,7 +36,7 @@ static void test_event_tells_of_a_miss(void **state)
 	send_copy(SOURCE_GPA, TARGET_GPA + PAGE, 8);
 	assert_miss(TARGET_GPA + PAGE, VHOST_ACCESS_WO);
 	send_to(VHOST_BRIDGE_URING_EVENT, 2);
-	assert_int_equal(VHOST_BRIDGE_EVENT_KIND(answer_of(2)),
+	assert_int_equal(VHOST_BRIDGE_EVENT_KIND(bridge_uring_answer(&uring, 2)),
 			 VHOST_BRIDGE_EVENT_MISS);
 	bridge_uring_close(&uring);
 }
@@ -70,19 +52,19 @@ static void test_drain_waits_for_an_answer(void **state)
 	bridge_iotlb_map(&bridge, TARGET_GPA, PAGE, VHOST_ACCESS_WO);
 	send_copy(SOURCE_GPA, TARGET_GPA, 8);
 	assert_true(bridge_take(&bridge.queues[0], NULL) >= 0);
-	usleep(SILENCE_MS * 100);
+	usleep(BRIDGE_URING_SILENCE_MS * 100);
 	bridge_iotlb_unmap(&bridge, bridge_gpa(&bridge, driver->used),
 			   vq_used_bytes(driver));
 	fill(SOURCE_GPA, 0x99, 8);
 	send_copy(SOURCE_GPA, TARGET_GPA, 8);
-	usleep(SILENCE_MS * 100);
+	usleep(BRIDGE_URING_SILENCE_MS * 100);
 	assert_filled(TARGET_GPA, 0x99, 8);
 	send_to(VHOST_BRIDGE_URING_DRAIN, 1);
 	if (!is_packed()) {
-		assert_silence();
+		bridge_uring_assert_silence(&uring);
 		bridge_iotlb_map_ring(&bridge, 0);
 	}
-	assert_int_equal(answer_of(1), 0);
+	assert_int_equal(bridge_uring_answer(&uring, 1), 0);
 	assert_true(bridge_take(&bridge.queues[0], NULL) >= 0);
 	assert_int_equal(bridge_get_base(&bridge, 0), vq_driver_base(driver));
 	bridge_uring_close(&uring);

@@ -16,6 +16,7 @@
 #include <linux/virtio_config.h>
 
 #include "lib/bits.h"
+#include "lib/blk_variants.h"
 #include "lib/bridge_blk.h"
 #include "lib/bridge_device.h"
 #include "lib/bridge_log.h"
@@ -28,12 +29,6 @@
 /* Each request's part of memory */
 #define STRIDE (1u << 20)
 
-struct variant {
-	struct disk *disk;
-	bool is_packed;
-};
-
-static struct disk disks[2];
 static struct disk *disk;
 static struct bridge bridge;
 static struct bridge_log bitmap;
@@ -44,7 +39,7 @@ static uint64_t seed;
 
 static int set_up(void **state)
 {
-	const struct variant *variant = *state;
+	const struct blk_variant *variant = *state;
 
 	disk = variant->disk;
 	rng = test_random_of(seed);
@@ -68,14 +63,6 @@ static int tear_down(void **state)
 	assert_int_equal(module_wait_threads(threads_before), 0);
 	resources_assert_same(&resources_before);
 	return 0;
-}
-
-static void need_disk(void)
-{
-	if (!disk->why_not)
-		return;
-	print_message("# %s: %s\n", disk->name, disk->why_not);
-	skip();
 }
 
 /* Cuts memory from @gpa on into buffers of multiples of @unit. */
@@ -179,7 +166,7 @@ static void test_what_changed_is_marked(void **state)
 	unsigned int round, i;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	assert_int_equal(bridge_stop(&bridge, 0), 0);
 	for (round = 0; round < ROUNDS; round++) {
 		for (i = 0; i < REQUESTS; i++)
@@ -192,7 +179,7 @@ static void test_what_changed_is_marked(void **state)
 static void test_long_reads(void **state)
 {
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	assert_int_equal(bridge_stop(&bridge, 0), 0);
 	add_read(BLK_DATA_GPA, 600 * PAGE, 16 * PAGE);
 	run_added(1);
@@ -210,7 +197,7 @@ static void test_refused_reads(void **state)
 	struct blk_answer answer;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	bridge_log_begin(&bitmap, &bridge);
 	answer = blk_run(&bridge, VIRTIO_BLK_T_IN, 0, data, 2);
 	assert_int_equal(answer.status, VIRTIO_BLK_S_IOERR);
@@ -225,7 +212,7 @@ static void test_bitmap_that_cannot_be_written(void **state)
 	struct vhost_bridge_vring_status status;
 
 	(void)state;
-	need_disk();
+	disk_need(disk);
 	blk_read(&bridge, disk, 0, BLK_DATA_GPA, PAGE);
 	assert_int_equal(mprotect(bitmap.bits, bitmap.bytes, PROT_READ), 0);
 	assert_true(blk_add(&bridge, 0, VIRTIO_BLK_T_IN, 0, &data, 1) >= 0);
@@ -238,51 +225,32 @@ static void test_bitmap_that_cannot_be_written(void **state)
 	assert_int_equal(bridge_stop(&bridge, 0), 0);
 }
 
-#define CASE(function) { #function, function }
-
-static const struct {
-	const char *name;
-	CMUnitTestFunction function;
-} cases[] = {
-	CASE(test_what_changed_is_marked),
-	CASE(test_long_reads),
-	CASE(test_refused_reads),
-	CASE(test_bitmap_that_cannot_be_written),
+static const struct blk_case cases[] = {
+	BLK_CASE(test_what_changed_is_marked),
+	BLK_CASE(test_long_reads),
+	BLK_CASE(test_refused_reads),
+	BLK_CASE(test_bitmap_that_cannot_be_written),
 };
-
-#define VARIANTS 4
-#define CASES VHB_ARRAY_COUNT(cases)
 
 int main(void)
 {
-	static const char * const layouts[] = { "split", "packed" };
-	static const enum disk_kind kinds[] = { DISK_TMPFS, DISK_LOOP };
-	static struct CMUnitTest tests[VARIANTS * CASES];
-	static char names[VARIANTS * CASES][80];
-	static struct variant variants[VARIANTS];
-	size_t count = 0;
+	static const enum disk_kind kinds[] = {
+		DISK_TMPFS, DISK_LOOP,
+	};
+	const struct blk_suite suite = {
+		.name = "log_blk",
+		.cases = cases,
+		.case_count = VHB_ARRAY_COUNT(cases),
+		.kinds = kinds,
+		.kind_count = VHB_ARRAY_COUNT(kinds),
+		.set_up = set_up,
+		.tear_down = tear_down,
+	};
 	int ret;
 
 	module_need();
 	seed = test_random_seed();
-	for (unsigned int i = 0; i < VARIANTS; i++) {
-		variants[i].disk = &disks[i / 2];
-		variants[i].is_packed = i % 2;
-		if (!variants[i].is_packed)
-			disk_open(&disks[i / 2], kinds[i / 2]);
-		for (size_t j = 0; j < CASES; j++, count++) {
-			snprintf(names[count], sizeof(names[count]),
-				 "%s: %s, %s", cases[j].name,
-				 variants[i].disk->name, layouts[i % 2]);
-			tests[count] = (struct CMUnitTest){
-				names[count], cases[j].function, set_up,
-				tear_down, &variants[i]
-			};
-		}
-	}
-	ret = _cmocka_run_group_tests("log_blk", tests, count, NULL, NULL);
-	for (size_t i = 0; i < VHB_ARRAY_COUNT(disks); i++)
-		disk_close(&disks[i]);
+	ret = blk_run_suite(&suite);
 	module_restore();
 	return ret;
 }

@@ -28,7 +28,6 @@
 #define RING_ENTRIES 64
 #define TABLE_DESCS 8
 #define QUEUES_MAX 8
-#define SILENCE_MS 300
 
 /* Long enough to submit that threads do something meanwhile */
 #define BATCH_ENTRIES 4096
@@ -75,26 +74,10 @@ static void send_to(uint32_t request, unsigned int index, uint64_t tag)
 	send_area(request, area, tag);
 }
 
-static int answer_of(uint64_t tag)
-{
-	int result = 0;
-
-	assert_int_equal(bridge_uring_wait(&uring, BRIDGE_WAIT_MS, &result),
-			 tag);
-	return result;
-}
-
-static void assert_silence(void)
-{
-	int result;
-
-	assert_int_equal(bridge_uring_wait(&uring, SILENCE_MS, &result), 0);
-}
-
 static void assert_event(uint64_t tag, enum vhost_bridge_event_kind kind,
 			 unsigned int index)
 {
-	const int result = answer_of(tag);
+	const int result = bridge_uring_answer(&uring, tag);
 
 	assert_int_equal(VHOST_BRIDGE_EVENT_KIND(result), kind);
 	assert_int_equal(VHOST_BRIDGE_EVENT_INDEX(result), index);
@@ -112,7 +95,7 @@ static void test_event_tells_of_a_broken_vring(void **state)
 {
 	(void)state;
 	send_to(VHOST_BRIDGE_URING_EVENT, 0, 1);
-	assert_silence();
+	bridge_uring_assert_silence(&uring);
 	break_queue(1);
 	assert_event(1, VHOST_BRIDGE_EVENT_VRING_BROKEN, 1);
 }
@@ -127,7 +110,7 @@ static void test_news_nobody_waits_for_is_kept(void **state)
 	send_to(VHOST_BRIDGE_URING_EVENT, 0, 2);
 	assert_event(2, VHOST_BRIDGE_EVENT_VRING_BROKEN, 1);
 	send_to(VHOST_BRIDGE_URING_EVENT, 0, 3);
-	assert_silence();
+	bridge_uring_assert_silence(&uring);
 }
 
 /* Who waits for news is not woken by requests. */
@@ -140,7 +123,7 @@ static void test_traffic_is_no_news(void **state)
 	echo_init(&echo, &bridge, 0, 1);
 	for (unsigned int i = 0; i < 50; i++)
 		echo_burst(&echo, 1 + i % 8, VQ_DIRECT);
-	assert_silence();
+	bridge_uring_assert_silence(&uring);
 }
 
 static void test_event_calls_without_an_eventfd(void **state)
@@ -160,7 +143,7 @@ static void test_event_calls_without_an_eventfd(void **state)
 	send_to(VHOST_BRIDGE_URING_EVENT, 0, 2);
 	assert_event(2, VHOST_BRIDGE_EVENT_CALL, 1);
 	send_to(VHOST_BRIDGE_URING_EVENT, 0, 3);
-	assert_silence();
+	bridge_uring_assert_silence(&uring);
 }
 
 static void test_drain_stops(void **state)
@@ -171,14 +154,14 @@ static void test_drain_stops(void **state)
 	(void)state;
 	echo_works(&bridge, 0);
 	send_to(VHOST_BRIDGE_URING_DRAIN, 0, 1);
-	assert_int_equal(answer_of(1), 0);
+	assert_int_equal(bridge_uring_answer(&uring, 1), 0);
 	bridge_status(&bridge, 0, &status);
 	assert_int_equal(status.state, VHOST_BRIDGE_VRING_STOPPED);
 	assert_int_equal(bridge_get_base(&bridge, 0),
 			 vq_driver_base(&queue->driver));
 	assert_int_equal(queue->saved->is_saved, 1);
 	send_to(VHOST_BRIDGE_URING_DRAIN, 0, 2);
-	assert_int_equal(answer_of(2), -ESRCH);
+	assert_int_equal(bridge_uring_answer(&uring, 2), -ESRCH);
 	assert_int_equal(bridge_stop(&bridge, 0), -ESRCH);
 
 	assert_int_equal(bridge_start(&bridge, 0), 0);
@@ -191,7 +174,7 @@ static void test_drain_of_a_broken_vring(void **state)
 	(void)state;
 	break_queue(0);
 	send_to(VHOST_BRIDGE_URING_DRAIN, 0, 1);
-	assert_int_equal(answer_of(1), 0);
+	assert_int_equal(bridge_uring_answer(&uring, 1), 0);
 	send_to(VHOST_BRIDGE_URING_EVENT, 0, 2);
 	assert_event(2, VHOST_BRIDGE_EVENT_VRING_BROKEN, 0);
 }
@@ -205,11 +188,11 @@ static void test_kick(void **state)
 	for (uint64_t tag = 1; tag < 10; tag++) {
 		assert_true(echo_send(&echo, VQ_DIRECT));
 		send_to(VHOST_BRIDGE_URING_KICK, 0, tag);
-		assert_int_equal(answer_of(tag), 0);
+		assert_int_equal(bridge_uring_answer(&uring, tag), 0);
 		echo_receive(&echo);
 	}
 	send_to(VHOST_BRIDGE_URING_KICK, 2, 10);
-	assert_int_equal(answer_of(10), -ESRCH);
+	assert_int_equal(bridge_uring_answer(&uring, 10), -ESRCH);
 }
 
 static void test_what_is_wrong_is_refused(void **state)
@@ -219,17 +202,17 @@ static void test_what_is_wrong_is_refused(void **state)
 
 	(void)state;
 	send_area(VHOST_BRIDGE_URING_EVENT, flags, 1);
-	assert_int_equal(answer_of(1), -EINVAL);
+	assert_int_equal(bridge_uring_answer(&uring, 1), -EINVAL);
 	send_area(VHOST_BRIDGE_URING_DRAIN, reserved, 2);
-	assert_int_equal(answer_of(2), -EINVAL);
+	assert_int_equal(bridge_uring_answer(&uring, 2), -EINVAL);
 	send_to(VHOST_BRIDGE_URING_EVENT, 1, 3);
-	assert_int_equal(answer_of(3), -EINVAL);
+	assert_int_equal(bridge_uring_answer(&uring, 3), -EINVAL);
 	send_to(VHOST_BRIDGE_URING_DRAIN, QUEUES_MAX, 4);
-	assert_int_equal(answer_of(4), -ENOBUFS);
+	assert_int_equal(bridge_uring_answer(&uring, 4), -ENOBUFS);
 	send_to(VHOST_BRIDGE_URING_KICK, UINT32_MAX, 5);
-	assert_int_equal(answer_of(5), -ENOBUFS);
+	assert_int_equal(bridge_uring_answer(&uring, 5), -ENOBUFS);
 	send_to(VHOST_BRIDGE_START_VRING, 0, 6);
-	assert_int_equal(answer_of(6), -ENOTTY);
+	assert_int_equal(bridge_uring_answer(&uring, 6), -ENOTTY);
 	echo_works(&bridge, 0);
 }
 
@@ -243,7 +226,7 @@ static void test_close_ends_all(void **state)
 	for (tag = 1; tag <= VHOST_BRIDGE_URING_SLOTS; tag++)
 		send_to(VHOST_BRIDGE_URING_EVENT, 0, tag);
 	send_to(VHOST_BRIDGE_URING_EVENT, 0, tag);
-	assert_int_equal(answer_of(tag), -EBUSY);
+	assert_int_equal(bridge_uring_answer(&uring, tag), -EBUSY);
 	close(bridge.fd);
 	bridge.fd = -1;
 	for (unsigned int i = 0; i < VHOST_BRIDGE_URING_SLOTS; i++) {
@@ -264,10 +247,10 @@ static void test_cancel(void **state)
 	(void)state;
 	send_to(VHOST_BRIDGE_URING_EVENT, 0, 1);
 	bridge_uring_cancel(&uring, 1);
-	if (bridge_uring_wait(&uring, SILENCE_MS, &result) != 1) {
+	if (bridge_uring_wait(&uring, BRIDGE_URING_SILENCE_MS, &result) != 1) {
 		close(bridge.fd);
 		bridge.fd = -1;
-		result = answer_of(1);
+		result = bridge_uring_answer(&uring, 1);
 	}
 	assert_int_equal(result, -ECANCELED);
 }
