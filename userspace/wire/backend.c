@@ -3,21 +3,36 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
-int vhb_backend_tell(int fd, enum vhb_backend_request request)
+int vhb_backend_send(int fd, enum vhb_backend_request request,
+		     const void *payload, size_t size_bytes)
 {
-	const struct vhb_wire_header header = {
+	struct vhb_wire_header header = {
 		.request = request,
 		.flags = VHB_FLAG_VERSION,
+		.size_bytes = size_bytes,
+	};
+	struct iovec parts[] = {
+		{ .iov_base = &header, .iov_len = sizeof(header) },
+		{ .iov_base = (void *)payload, .iov_len = size_bytes },
+	};
+	const struct msghdr message = {
+		.msg_iov = parts,
+		.msg_iovlen = 2,
 	};
 	ssize_t sent;
 
 	do {
-		sent = send(fd, &header, sizeof(header),
-			    MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return -errno;
 	/* A UNIX socket takes so little whole or not at all. */
-	return sent == sizeof(header) ? 0 : -EPROTO;
+	return (size_t)sent == sizeof(header) + size_bytes ? 0 : -EPROTO;
+}
+
+int vhb_backend_tell(int fd, enum vhb_backend_request request)
+{
+	return vhb_backend_send(fd, request, NULL, 0);
 }

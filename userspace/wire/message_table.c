@@ -17,8 +17,8 @@ enum {
 	REGION = sizeof(struct vhb_wire_single_region),
 	CONF0 = VHB_WIRE_CONFIG_HEADER_BYTES,
 	CONF = sizeof(struct vhb_wire_config),
-	LOG = 16,
-	IOTLB = 32,
+	LOG = sizeof(struct vhb_wire_log),
+	IOTLB = sizeof(struct vhb_wire_iotlb),
 	/* 20 in the specification, 24 where the compiler pads the structure */
 	INFLIGHT0 = 20,
 	INFLIGHT = 24,

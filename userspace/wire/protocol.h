@@ -65,7 +65,10 @@ enum vhb_request {
 
 /** enum vhb_backend_request - those back-end message types that are sent */
 enum vhb_backend_request {
+	VHB_BACKEND_IOTLB_MSG = 1,
 	VHB_BACKEND_CONFIG_CHANGE_MSG = 2,
+	VHB_BACKEND_VRING_CALL = 4,
+	VHB_BACKEND_VRING_ERR = 5,
 };
 
 /** enum vhb_protocol_feature_bit - VHOST_USER_PROTOCOL_F_*, bit numbers */
@@ -205,9 +208,31 @@ struct vhb_wire_inflight {
 static_assert(offsetof(struct vhb_wire_inflight, queue_entries) + 2 ==
 		      VHB_WIRE_INFLIGHT_BYTES, "specification");
 
+/** struct vhb_wire_log - "Log description" */
+struct vhb_wire_log {
+	uint64_t size_bytes;
+	uint64_t offset_bytes;
+};
+
+static_assert(sizeof(struct vhb_wire_log) == 16, "specification");
+
+/** struct vhb_wire_iotlb - "An IOTLB message": struct vhost_iotlb_msg */
+struct vhb_wire_iotlb {
+	uint64_t iova;
+	uint64_t size_bytes;
+	uint64_t uva;
+	uint8_t permission;
+	uint8_t type;
+	uint8_t padding[6];
+};
+
+static_assert(sizeof(struct vhb_wire_iotlb) == 32, "specification");
+
 /** union vhb_payload - what follows the header */
 union vhb_payload {
 	uint64_t u64;
+	struct vhb_wire_log log;
+	struct vhb_wire_iotlb iotlb;
 	struct vhb_wire_vring_state vring_state;
 	struct vhb_wire_vring_addr vring_addr;
 	struct vhb_wire_memory memory;
