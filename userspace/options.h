@@ -45,6 +45,7 @@ enum vhb_queue_num_unit {
  * @socket_fd: a socket we inherited; -1 when @socket_path is given
  * @once: end after the first front-end
  * @verbosity: how often --verbose was given
+ * @log_reply_bytes: length of the reply to SET_LOG_BASE; 0 for what suits
  * @queue_num_unit: what GET_QUEUE_NUM counts
  * @net: how to set up a net device
  * @blk: how to set up a block device
@@ -60,6 +61,7 @@ struct vhb_options {
 	int socket_fd;
 	bool once;
 	unsigned int verbosity;
+	unsigned int log_reply_bytes;
 	enum vhb_queue_num_unit queue_num_unit;
 	struct vhb_net_config net;
 	struct vhb_blk_config blk;

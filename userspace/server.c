@@ -85,6 +85,7 @@ static int start_session(struct vhb_server *server, int fd)
 		.loop = server->config.loop,
 		.kdev = server->config.kdev,
 		.queue_num = server->config.queue_num,
+		.log_reply_bytes = server->config.log_reply_bytes,
 		.on_end = on_session_end,
 		.argument = server,
 	};

@@ -27,6 +27,8 @@ typedef void (*vhb_session_end_fn)(void *argument);
  * @loop: the event loop
  * @kdev: the kernel device; used by one session at a time
  * @queue_num: what GET_QUEUE_NUM answers
+ * @log_reply_bytes: length of the reply to SET_LOG_BASE, 8 or 16; 0 for what
+ *                   suits the front-end by all that can be told of it
  * @on_end: called when the session is over
  * @argument: handed to @on_end
  */
@@ -34,6 +36,7 @@ struct vhb_session_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	unsigned int log_reply_bytes;
 	vhb_session_end_fn on_end;
 	void *argument;
 };
