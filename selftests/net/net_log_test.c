@@ -266,15 +266,16 @@ static void a_rarp_comes_out_of_the_tap(void **state)
 #define log_test(function) \
 	cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+#define two_pairs_test(function) \
+	cmocka_unit_test_setup_teardown(function, set_up_two_pairs, tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		log_test(marks_of_a_guest_with_three_regions),
 		log_test(marks_of_mergeable_buffers),
 		log_test(marks_of_a_legacy_guest),
-		cmocka_unit_test_setup_teardown(
-			marks_of_two_pairs_with_indirect_descriptors,
-			set_up_two_pairs, tear_down),
+		two_pairs_test(marks_of_two_pairs_with_indirect_descriptors),
 		log_test(a_rarp_comes_out_of_the_tap),
 	};
 
