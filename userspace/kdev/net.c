@@ -104,6 +104,7 @@ static void reset(struct vhb_kdev *kdev)
 	net->is_owner = false;
 	vhb_tap_set_features(&net->tap, 0);
 	memcpy(net->mac, net->own_mac, sizeof(net->mac));
+	net->asked_mtu = 0;
 	net->mtu = net->own_mtu;
 }
 
@@ -235,6 +236,7 @@ static void destroy(struct vhb_kdev *kdev)
 	struct vhb_net *net = vhb_net_of(kdev);
 	unsigned int i;
 
+	vhb_net_unfollow(net);
 	for (i = 0; i < net->pair_count; i++) {
 		if (net->vhost_fds[i] >= 0)
 			close(net->vhost_fds[i]);
@@ -258,6 +260,7 @@ const struct vhb_kdev_ops vhb_net_ops = {
 	.set_vring_kick = set_vring_kick,
 	.set_vring_call = set_vring_call,
 	.set_vring_err = set_vring_err,
+	.listen = vhb_net_listen,
 	.start_vring = start_vring,
 	.stop_vring = stop_vring,
 	.get_config = vhb_net_get_config,

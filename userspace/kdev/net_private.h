@@ -6,6 +6,7 @@
 
 #include "kdev/kdev.h"
 #include "kdev/net.h"
+#include "kdev/net_link.h"
 #include "kdev/tap.h"
 
 /**
@@ -20,7 +21,10 @@
  * @is_running: vrings that have a back-end
  * @kernel_mask: feature bits that every vhost descriptor knows
  * @tap: the other side
- * @own_mtu: the MTU at the start of each session
+ * @link: the tap's link
+ * @mtu_limit: --mtu, or 0
+ * @own_mtu: the tap's MTU, but no more than @mtu_limit
+ * @asked_mtu: what the front-end asked for in this session, or 0
  * @mtu: what the guest is told; 0 when the tap's is not known
  * @has_mac: the guest is told an address
  * @own_mac: the address at the start of each session
@@ -36,7 +40,10 @@ struct vhb_net {
 	bool is_running[2 * VHB_NET_QUEUE_PAIRS_MAX];
 	uint64_t kernel_mask;
 	struct vhb_tap tap;
+	struct vhb_net_link link;
+	uint16_t mtu_limit;
 	uint16_t own_mtu;
+	uint16_t asked_mtu;
 	uint16_t mtu;
 	bool has_mac;
 	uint8_t own_mac[ETH_ALEN];

@@ -205,6 +205,7 @@ static int set_up_link(struct vhb_net *net, const struct vhb_net_config *config)
 		if (ret)
 			return ret;
 	}
+	net->mtu_limit = config->mtu;
 	net->own_mtu = net->mtu;
 	if (config->bridge_name) {
 		ret = join_bridge(net, &link, config->bridge_name);
