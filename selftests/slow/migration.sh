@@ -15,6 +15,7 @@ set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 [ -r ../guests/lib.sh ] || { printf 'KTAP version 1\n1..0 # SKIP selftests/guests is not beside the tests\n'; exit 4; }
 cd ../blk
+# shellcheck source=/dev/null
 . ./broker.sh
 # shellcheck source=/dev/null
 . ../guests/lib.sh
