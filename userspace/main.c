@@ -16,6 +16,7 @@
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/notify.h"
+#include "lib/trace.h"
 #include "loop/loop.h"
 #include "options.h"
 #include "server.h"
@@ -132,6 +133,23 @@ static int create_kdev(const struct vhb_options *options,
 	return -EINVAL;
 }
 
+static int open_trace(const struct vhb_options *options)
+{
+	int ret;
+
+	if (!options->has_trace)
+		return 0;
+	ret = vhb_trace_open(options->trace_path, options->type_name);
+	if (ret)
+		vhb_err("--trace=protocol,%s: cannot be written: %s; choose another file",
+			options->trace_path, strerrordesc_np(-ret));
+	else
+		vhb_trace_event("vhost-bridge %s %s pid=%d",
+				VHOST_BRIDGE_VERSION, options->type_name,
+				getpid());
+	return ret;
+}
+
 static int run(const struct vhb_options *options)
 {
 	struct vhb_loop *loop = NULL;
@@ -141,6 +159,9 @@ static int run(const struct vhb_options *options)
 	signal_fd = open_signals();
 	if (signal_fd < 0)
 		return signal_fd;
+	ret = open_trace(options);
+	if (ret)
+		goto destroy_loop;
 	ret = create_loop(&loop);
 	if (ret)
 		goto destroy_loop;
@@ -151,6 +172,7 @@ static int run(const struct vhb_options *options)
 	kdev->ops->destroy(kdev);
 destroy_loop:
 	vhb_loop_destroy(loop);
+	vhb_trace_close();
 	close(signal_fd);
 	return ret;
 }

@@ -64,6 +64,21 @@ static int take_once(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
+static int take_trace(struct vhb_parse *parse, const char *value)
+{
+	static const char subject[] = "protocol";
+	const char *rest = value + strlen(subject);
+
+	if (strncmp(value, subject, strlen(subject)) || (*rest && *rest != ','))
+		return vhb_usage(parse, "--trace=%s is neither protocol nor protocol,FILE",
+				 value);
+	if (*rest && !rest[1])
+		return vhb_usage(parse, "--trace=protocol, needs the path of a file behind the comma");
+	parse->options->has_trace = true;
+	parse->options->trace_path = *rest ? rest + 1 : NULL;
+	return 0;
+}
+
 static int take_verbose(struct vhb_parse *parse, const char *value)
 {
 	(void)value;
@@ -86,7 +101,7 @@ static int take_version(struct vhb_parse *parse, const char *value)
 }
 
 /* Those of common_rows that only back-ends have; they come first. */
-#define BACK_END_ROWS 4
+#define BACK_END_ROWS 5
 
 static const struct vhb_option_row common_rows[] = {
 	{ "socket-path", "PATH", "listen for front-ends on this UNIX socket",
@@ -97,6 +112,8 @@ static const struct vhb_option_row common_rows[] = {
 	  .take = take_once },
 	{ "print-capabilities", NULL, "print JSON for management programs and end",
 	  .may_repeat = true },
+	{ "trace", "protocol[,FILE]", "write down each message, our answer and the ioctls",
+	  .take = take_trace },
 	{ "verbose", NULL, "say more on standard error; twice: every message (-v)",
 	  .may_repeat = true, .take = take_verbose },
 	{ "version", NULL, "print the version and end",

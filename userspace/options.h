@@ -45,6 +45,8 @@ enum vhb_queue_num_unit {
  * @socket_fd: a socket we inherited; -1 when @socket_path is given
  * @once: end after the first front-end
  * @verbosity: how often --verbose was given
+ * @has_trace: --trace=protocol
+ * @trace_path: to this file; NULL for standard error
  * @queue_num_unit: what GET_QUEUE_NUM counts
  * @net: how to set up a net device
  * @blk: how to set up a block device
@@ -60,6 +62,8 @@ struct vhb_options {
 	int socket_fd;
 	bool once;
 	unsigned int verbosity;
+	bool has_trace;
+	const char *trace_path;
 	enum vhb_queue_num_unit queue_num_unit;
 	struct vhb_net_config net;
 	struct vhb_blk_config blk;
