@@ -244,7 +244,7 @@ static void test_bad_descriptors_are_closed(void **state)
 
 	fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	fds[1] = fds[0];
-	assert_fails(vhb_net_create(&config, &kdev), -EINVAL, "two queue");
+	assert_fails(vhb_net_create(&config, &kdev), -EINVAL, "given twice");
 	assert_false(is_open(fds[0]));
 
 	/* As vhost-vsock answers */

@@ -14,57 +14,63 @@ static unsigned int pair_of(unsigned int index)
 	return index / 2;
 }
 
-/* The vhost descriptor of a front-end's vring, and the kernel's index in it */
-static int vring_fd(const struct vhb_net *net, unsigned int index)
+/* Which vhost descriptor a front-end's vring has */
+static unsigned int vhost_of(const struct vhb_net *net, unsigned int index)
 {
-	return net->vhost_fds[pair_of(index)];
+	return index * net->vhost_count / (2 * net->pair_count);
 }
 
+static int vring_fd(const struct vhb_net *net, unsigned int index)
+{
+	return net->vhost_fds[vhost_of(net, index)];
+}
+
+/* The kernel's index in it: also where the other one is not used, 1 transmits. */
 static unsigned int vring_index(unsigned int index)
 {
 	return index & 1;
 }
 
-static void reset_vhost(struct vhb_net *net, unsigned int pair)
+static void reset_vhost(struct vhb_net *net, unsigned int vhost)
 {
 	unsigned int index;
 	int ret;
 
-	if (!net->is_owned[pair])
+	if (!net->is_owned[vhost])
 		return;
-	ret = vhb_vhost_reset_owner(net->vhost_fds[pair]);
+	ret = vhb_vhost_reset_owner(net->vhost_fds[vhost]);
 	if (!ret) {
-		net->is_owned[pair] = false;
+		net->is_owned[vhost] = false;
 		return;
 	}
-	vhb_warn("VHOST_RESET_OWNER for queue pair %u: %s", pair,
+	vhb_warn("VHOST_RESET_OWNER for vhost descriptor %u: %s", vhost,
 		 strerrordesc_np(-ret));
 	/* What it runs on is about to be unmapped. */
-	for (index = 2 * pair; index < 2 * pair + 2; index++)
-		if (net->is_running[index])
+	for (index = 0; index < 2 * net->pair_count; index++)
+		if (net->is_running[index] && vhost_of(net, index) == vhost)
 			vhb_vhost_net_set_backend(vring_fd(net, index),
 						  vring_index(index), -1);
 	/* A given descriptor cannot be replaced: set_owner tries once more. */
 	if (!net->vhost_path)
 		return;
-	close(net->vhost_fds[pair]);
-	net->vhost_fds[pair] = -1;
-	net->is_owned[pair] = false;
+	close(net->vhost_fds[vhost]);
+	net->vhost_fds[vhost] = -1;
+	net->is_owned[vhost] = false;
 }
 
-static int own_vhost(struct vhb_net *net, unsigned int pair)
+static int own_vhost(struct vhb_net *net, unsigned int vhost)
 {
 	int ret;
 
-	reset_vhost(net, pair);
-	if (net->vhost_fds[pair] < 0) {
-		ret = vhb_net_open_vhost(net, pair);
+	reset_vhost(net, vhost);
+	if (net->vhost_fds[vhost] < 0) {
+		ret = vhb_net_open_vhost(net, vhost);
 		if (ret)
 			return ret;
 	}
-	ret = vhb_vhost_set_owner(net->vhost_fds[pair]);
+	ret = vhb_vhost_set_owner(net->vhost_fds[vhost]);
 	if (!ret)
-		net->is_owned[pair] = true;
+		net->is_owned[vhost] = true;
 	return ret;
 }
 
@@ -76,7 +82,7 @@ static int set_owner(struct vhb_kdev *kdev)
 
 	if (net->is_owner)
 		return -EBUSY;
-	for (i = 0; i < net->pair_count; i++) {
+	for (i = 0; i < net->vhost_count; i++) {
 		ret = own_vhost(net, i);
 		if (ret)
 			goto reset_owned;
@@ -95,8 +101,9 @@ static void reset(struct vhb_kdev *kdev)
 	struct vhb_net *net = vhb_net_of(kdev);
 	unsigned int i;
 
-	for (i = 0; i < net->pair_count; i++) {
+	for (i = 0; i < net->vhost_count; i++)
 		reset_vhost(net, i);
+	for (i = 0; i < net->pair_count; i++) {
 		/* The first queue is attached when idle, as at the start. */
 		vhb_tap_attach(&net->tap, i, i == 0);
 	}
@@ -104,6 +111,7 @@ static void reset(struct vhb_kdev *kdev)
 	net->is_owner = false;
 	vhb_tap_set_features(&net->tap, 0);
 	memcpy(net->mac, net->own_mac, sizeof(net->mac));
+	net->asked_mtu = 0;
 	net->mtu = net->own_mtu;
 }
 
@@ -117,7 +125,7 @@ static int set_features(struct vhb_kdev *kdev, uint64_t acked_mask)
 
 	if (acked_mask & ~vhb_net_features(kdev))
 		return -EINVAL;
-	for (i = 0; i < net->pair_count; i++) {
+	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_vhost_set_features(net->vhost_fds[i], kernel_mask);
 		if (ret)
 			return ret;
@@ -132,7 +140,7 @@ static int set_mem_table(struct vhb_kdev *kdev,
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < net->pair_count; i++) {
+	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_vhost_set_mem_table(net->vhost_fds[i], table);
 		if (ret)
 			return ret;
@@ -195,6 +203,13 @@ static int start_vring(struct vhb_kdev *kdev, unsigned int index)
 	const unsigned int pair = pair_of(index);
 	int ret;
 
+	if (net->poll_us) {
+		ret = vhb_vhost_set_vring_poll_us(vring_fd(net, index),
+						  vring_index(index),
+						  net->poll_us);
+		if (ret)
+			return ret;
+	}
 	/* vhost would take a detached queue too, one that never gets a frame. */
 	ret = vhb_tap_attach(&net->tap, pair, true);
 	if (ret)
@@ -235,7 +250,8 @@ static void destroy(struct vhb_kdev *kdev)
 	struct vhb_net *net = vhb_net_of(kdev);
 	unsigned int i;
 
-	for (i = 0; i < net->pair_count; i++) {
+	vhb_net_unfollow(net);
+	for (i = 0; i < net->vhost_count; i++) {
 		if (net->vhost_fds[i] >= 0)
 			close(net->vhost_fds[i]);
 	}
@@ -258,6 +274,7 @@ const struct vhb_kdev_ops vhb_net_ops = {
 	.set_vring_kick = set_vring_kick,
 	.set_vring_call = set_vring_call,
 	.set_vring_err = set_vring_err,
+	.listen = vhb_net_listen,
 	.start_vring = start_vring,
 	.stop_vring = stop_vring,
 	.get_config = vhb_net_get_config,

@@ -111,13 +111,15 @@ static void put_le16(uint8_t *data, uint16_t value)
 int vhb_net_get_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 		       uint32_t size_bytes, uint8_t *data)
 {
-	const struct vhb_net *net = vhb_net_of(kdev);
+	struct vhb_net *net = vhb_net_of(kdev);
 	uint8_t space[VHB_CONFIG_MAX_BYTES] = { 0 };
 
 	if (!vhb_range_contains(0, sizeof(space), offset_bytes, size_bytes))
 		return -EINVAL;
+	vhb_net_settle_mtu(net);
 	memcpy(space + CONFIG_OFFSET(mac), net->mac, sizeof(net->mac));
-	put_le16(space + CONFIG_OFFSET(status), VIRTIO_NET_S_LINK_UP);
+	put_le16(space + CONFIG_OFFSET(status),
+		 net->link.is_down ? 0 : VIRTIO_NET_S_LINK_UP);
 	put_le16(space + CONFIG_OFFSET(max_virtqueue_pairs), net->pair_count);
 	put_le16(space + CONFIG_OFFSET(mtu), net->mtu);
 	/* All ones: speed (32 bits) and duplex (8 bits) are not known. */
@@ -153,8 +155,9 @@ int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu)
 		return -EINVAL;
 	if (!net->tap.ifindex)
 		return -ENODEV;
-	if (vhb_link_get(net->tap.name, &link) || mtu > link.mtu)
+	if (vhb_link_get_by_index(net->tap.ifindex, &link) || mtu > link.mtu)
 		return -EINVAL;
+	net->asked_mtu = mtu;
 	net->mtu = mtu;
 	return 0;
 }

@@ -21,13 +21,13 @@ static const char *module_of(const char *vhost_path)
 						    "vhost_net";
 }
 
-int vhb_net_open_vhost(struct vhb_net *net, unsigned int pair)
+int vhb_net_open_vhost(struct vhb_net *net, unsigned int vhost)
 {
 	int fd = vhb_kdev_open(net->vhost_path, module_of(net->vhost_path));
 
 	if (fd < 0)
 		return fd;
-	net->vhost_fds[pair] = fd;
+	net->vhost_fds[vhost] = fd;
 	return 0;
 }
 
@@ -35,9 +35,9 @@ int vhb_net_open_vhost(struct vhb_net *net, unsigned int pair)
  * Other vhost devices answer VHOST_GET_FEATURES too, but only a network device
  * has ever known mergeable receive buffers.
  */
-static int check_vhost(struct vhb_net *net, unsigned int pair)
+static int check_vhost(struct vhb_net *net, unsigned int vhost)
 {
-	const int fd = net->vhost_fds[pair];
+	const int fd = net->vhost_fds[vhost];
 	uint64_t mask;
 	int ret;
 
@@ -60,11 +60,11 @@ static int refuse_twins(struct vhb_net *net)
 {
 	unsigned int i, k;
 
-	for (i = 1; i < net->pair_count; i++) {
+	for (i = 1; i < net->vhost_count; i++) {
 		for (k = 0; k < i; k++) {
 			if (net->vhost_fds[i] != net->vhost_fds[k])
 				continue;
-			vhb_err("descriptor %d is given for two queue pairs",
+			vhb_err("descriptor %d is given twice",
 				net->vhost_fds[i]);
 			net->vhost_fds[i] = -1;
 			return -EINVAL;
@@ -89,7 +89,7 @@ static int open_vhosts(struct vhb_net *net, const struct vhb_net_config *config)
 	}
 
 	net->kernel_mask = UINT64_MAX;
-	for (i = 0; i < net->pair_count; i++) {
+	for (i = 0; i < net->vhost_count; i++) {
 		if (net->vhost_path) {
 			ret = vhb_net_open_vhost(net, i);
 			if (ret)
@@ -205,6 +205,7 @@ static int set_up_link(struct vhb_net *net, const struct vhb_net_config *config)
 		if (ret)
 			return ret;
 	}
+	net->mtu_limit = config->mtu;
 	net->own_mtu = net->mtu;
 	if (config->bridge_name) {
 		ret = join_bridge(net, &link, config->bridge_name);
@@ -223,9 +224,11 @@ static int check_counts(const struct vhb_net_config *config)
 			VHB_NET_QUEUE_PAIRS_MAX);
 		return -EINVAL;
 	}
-	if (config->vhost_fd_count && config->vhost_fd_count != pairs) {
-		vhb_err("%u vhost descriptors for %u queue pairs",
-			config->vhost_fd_count, pairs);
+	if (config->vhost_fd_count &&
+	    config->vhost_fd_count != vhb_net_vhost_count(config)) {
+		vhb_err("%u vhost descriptors for %u queue pairs, %u are needed",
+			config->vhost_fd_count, pairs,
+			vhb_net_vhost_count(config));
 		return -EINVAL;
 	}
 	if (config->tap_fd_count && config->tap_fd_count != pairs) {
@@ -254,7 +257,9 @@ static struct vhb_net *alloc_net(const struct vhb_net_config *config)
 	net->kdev.ops = &vhb_net_ops;
 	net->kdev.vring_count = 2 * config->queue_pairs;
 	net->pair_count = config->queue_pairs;
-	for (i = 0; i < VHB_NET_QUEUE_PAIRS_MAX; i++)
+	net->vhost_count = vhb_net_vhost_count(config);
+	net->poll_us = config->poll_us;
+	for (i = 0; i < VHB_ARRAY_COUNT(net->vhost_fds); i++)
 		net->vhost_fds[i] = i < config->vhost_fd_count ?
 				    config->vhost_fds[i] : -1;
 	if (config->has_mac) {
