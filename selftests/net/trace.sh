@@ -5,6 +5,7 @@ set -euo pipefail
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 . ./broker.sh
+. ../lib/offers.sh
 
 time_of_day='[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}'
 
@@ -58,6 +59,24 @@ tells_messages_answers_and_calls() {
 	fails grep -vE "^$time_of_day (vhost-bridge |front-end |[A-Z_]+ .* \([0-9]+ us\)\$)|^    VHOST_[A-Z_]+ fd=" "$trace"
 }
 
+offers_what_the_documentation_says() {
+	local option
+
+	trace=$work/plain
+	start_broker one --tap=vhbtrace0 --trace="protocol,$trace"
+	hold_guest
+	stop_broker one
+	expect_offers net
+	for option in $(documented_options net); do
+		trace=$work/option
+		rm -f "$trace"
+		start_broker one --tap=vhbtrace0 --trace="protocol,$trace" "$option"
+		hold_guest
+		stop_broker one
+		expect_offers net "$option"
+	done
+}
+
 goes_to_standard_error_too() {
 	start_broker one --tap=vhbtrace0 --trace=protocol
 	hold_guest
@@ -91,5 +110,5 @@ a_full_disk_is_no_harm() {
 need_vhost_net
 need_program "$pinger" "make test-programs"
 enter_netns
-run_cases tells_messages_answers_and_calls goes_to_standard_error_too is_off_unless_asked_for \
+run_cases tells_messages_answers_and_calls offers_what_the_documentation_says goes_to_standard_error_too is_off_unless_asked_for \
 	a_file_that_cannot_be_is_refused a_full_disk_is_no_harm

@@ -69,6 +69,12 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_GET_STATUS] = { .reply = vhb_reply_status },
 };
 
+bool vhb_message_has_handler(uint32_t request)
+{
+	return request < VHB_REQUEST_COUNT &&
+	       (handlers[request].edit || handlers[request].reply);
+}
+
 int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
 {
 	va_list args;

@@ -2,6 +2,7 @@
 #ifndef VHB_SESSION_SESSION_H
 #define VHB_SESSION_SESSION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kdev/kdev.h"
@@ -37,6 +38,14 @@ struct vhb_session_config {
 	vhb_session_end_fn on_end;
 	void *argument;
 };
+
+/**
+ * vhb_message_has_handler() - does a session do anything with a message?
+ * @request: as on the wire
+ *
+ * What has none is refused, whatever was negotiated.
+ */
+bool vhb_message_has_handler(uint32_t request);
 
 /**
  * vhb_session_create() - serve a front-end
