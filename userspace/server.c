@@ -250,6 +250,12 @@ static void stop_listening(struct vhb_server *server)
 	server->listen_fd = -1;
 }
 
+void vhb_server_report(const struct vhb_server *server,
+		       struct vhb_report *report)
+{
+	vhb_session_report(server->session, report);
+}
+
 static void on_timer(void *argument, unsigned int events)
 {
 	struct vhb_server *server = argument;

@@ -65,6 +65,27 @@ static void test_every_option(void **state)
 	assert_string_equal(options.net.vhost_path, "/dev/x");
 }
 
+static void test_control(void **state)
+{
+	struct vhb_options options;
+
+	(void)state;
+	parse_ok("vhost-bridge net --fd=7 --tap=t", &options);
+	assert_null(options.control_dir);
+	assert_false(options.no_control);
+	parse_ok("vhost-bridge blk --fd=7 --blk-file=f --control-dir=/d",
+		 &options);
+	assert_string_equal(options.control_dir, "/d");
+	parse_ok("vhost-bridge net --fd=7 --tap=t --no-control", &options);
+	assert_true(options.no_control);
+	check_complaint("vhost-bridge net --fd=7 --tap=t --no-control --control-dir=/d",
+			"--control-dir and --no-control exclude each other",
+			"(see vhost-bridge net --help)");
+	check_complaint("vhost-bridge net --fd=7 --tap=t --control-dir=",
+			"--control-dir needs the path of a directory",
+			"(see vhost-bridge net --help)");
+}
+
 static void test_trace(void **state)
 {
 	struct vhb_options options;
@@ -401,7 +422,7 @@ static void test_no_type(void **state)
 static void test_other_types(void **state)
 {
 	static const char * const types[] = {
-		"vsock", "scsi", "vdpa", "top",
+		"vsock", "scsi", "vdpa",
 	};
 	static const char help[] = "(see vhost-bridge --help)";
 	char complaint[64];
@@ -425,6 +446,7 @@ static void test_other_types(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_least_command_line),
 	cmocka_unit_test(test_every_option),
+	cmocka_unit_test(test_control),
 	cmocka_unit_test(test_trace),
 	cmocka_unit_test(test_ready_descriptors),
 	cmocka_unit_test(test_vhost_descriptors_tell_pairs),
