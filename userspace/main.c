@@ -76,6 +76,7 @@ static int serve(const struct vhb_options *options, int signal_fd,
 		.queue_num = in_pairs ? options->net.queue_pairs :
 					kdev->vring_count,
 		.socket_path = options->socket_path,
+		.is_client = options->is_client,
 		.socket_fd = options->socket_fd,
 		.once = options->once,
 	};

@@ -43,6 +43,7 @@ enum vhb_queue_num_unit {
  *             VHB_ACTION_HELP and VHB_ACTION_VERSION allow
  * @socket_path: listen here; NULL when @socket_fd is given
  * @socket_fd: a socket we inherited; -1 when @socket_path is given
+ * @is_client: connect to @socket_path, where the front-end listens
  * @once: end after the first front-end
  * @verbosity: how often --verbose was given
  * @queue_num_unit: what GET_QUEUE_NUM counts
@@ -58,6 +59,7 @@ struct vhb_options {
 	const char *type_name;
 	const char *socket_path;
 	int socket_fd;
+	bool is_client;
 	bool once;
 	unsigned int verbosity;
 	enum vhb_queue_num_unit queue_num_unit;

@@ -17,6 +17,8 @@ struct vhb_server;
  * @kdev: the kernel device they get
  * @queue_num: what GET_QUEUE_NUM answers
  * @socket_path: listen here; NULL when @socket_fd is given
+ * @is_client: the front-end listens on @socket_path: connect to it, again
+ *             whenever the connection has gone
  * @socket_fd: a listening or a connected socket; owned by the server
  * @once: stop after the first front-end
  */
@@ -25,6 +27,7 @@ struct vhb_server_config {
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
 	const char *socket_path;
+	bool is_client;
 	int socket_fd;
 	bool once;
 };

@@ -237,7 +237,7 @@ static void test_help_names_every_option(void **state)
 		"--socket-path=", "--fd=", "--tap=", "--tap-fd=",
 		"--queue-pairs=", "--mac=", "--mtu=", "--bridge=",
 		"--datapath=", "--vhost-device=", "--vhost-fd=",
-		"--queue-num-as=", "--once", "--verbose", "--help",
+		"--queue-num-as=", "--connect", "--once", "--verbose", "--help",
 		"--version", "--print-capabilities",
 	};
 	char *text = print(print_net_help);
@@ -250,6 +250,18 @@ static void test_help_names_every_option(void **state)
 	text = print(print_general_help);
 	assert_non_null(strstr(text, "vhost-bridge TYPE"));
 	free(text);
+}
+
+static void test_connect(void **state)
+{
+	struct vhb_options options;
+
+	(void)state;
+	parse_ok("vhost-bridge net --socket-path=/s --connect --tap=t",
+		 &options);
+	assert_true(options.is_client);
+	parse_ok("vhost-bridge net --socket-path=/s --tap=t", &options);
+	assert_false(options.is_client);
 }
 
 static void test_second_command_line(void **state)
@@ -287,6 +299,9 @@ static const struct bad_line bad_lines[] = {
 	{ GOOD " --tap=tap1", "option '--tap' is given twice" },
 	{ "--tap=tap0", "--socket-path=PATH or --fd=N is missing, such as" },
 	{ "--fd=3" GOOD, "--socket-path and --fd exclude each other" },
+	{ "--fd=3 --connect --tap=t", "--connect goes with --socket-path" },
+	{ "--connect --tap=t", "--socket-path=PATH or --fd=N is missing" },
+	{ "--connect=/s --tap=t", "option '--connect' takes no value" },
 	{ "--socket-path= --tap=t", "--socket-path needs the path" },
 	{ "--fd= --tap=t", "--fd= is no descriptor number" },
 	{ "--fd=-1 --tap=t", "--fd=-1 is no descriptor number" },
@@ -393,6 +408,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_capabilities_of_unknown_type),
 	cmocka_unit_test(test_capabilities_tell_write_errors),
 	cmocka_unit_test(test_help_names_every_option),
+	cmocka_unit_test(test_connect),
 	cmocka_unit_test(test_second_command_line),
 	cmocka_unit_test(test_no_type),
 	cmocka_unit_test(test_other_types),
