@@ -45,7 +45,7 @@ static void test_every_option(void **state)
 	struct vhb_options options;
 
 	(void)state;
-	parse_ok("vhost-bridge net --fd 7 --tap tap1 --queue-pairs=4 --mac=52:54:00:ab:CD:ef --mtu 9000 --bridge br0 --datapath=vhost-net --vhost-device /dev/x --queue-num-as pairs --once --verbose -v",
+	parse_ok("vhost-bridge net --fd 7 --tap tap1 --queue-pairs=4 --mac=52:54:00:ab:CD:ef --mtu 9000 --bridge br0 --datapath=vhost-net --vhost-device /dev/x --queue-num-as pairs --trust-base --once --verbose -v",
 		 &options);
 	assert_null(options.socket_path);
 	assert_int_equal(options.socket_fd, 7);
@@ -54,6 +54,7 @@ static void test_every_option(void **state)
 	assert_int_equal(options.queue_num_unit, VHB_QUEUE_NUM_PAIRS);
 	assert_string_equal(options.net.tap_name, "tap1");
 	assert_int_equal(options.net.queue_pairs, 4);
+	assert_true(options.net.trust_base);
 	assert_true(options.net.has_mac);
 	assert_memory_equal(options.net.mac, mac, sizeof(mac));
 	assert_int_equal(options.net.mtu, 9000);
@@ -237,7 +238,7 @@ static void test_help_names_every_option(void **state)
 		"--socket-path=", "--fd=", "--tap=", "--tap-fd=",
 		"--queue-pairs=", "--mac=", "--mtu=", "--bridge=",
 		"--datapath=", "--vhost-device=", "--vhost-fd=",
-		"--queue-num-as=", "--connect", "--once", "--verbose", "--help",
+		"--queue-num-as=", "--trust-base", "--connect", "--once", "--verbose", "--help",
 		"--version", "--print-capabilities",
 	};
 	char *text = print(print_net_help);

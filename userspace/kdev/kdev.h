@@ -2,6 +2,7 @@
 #ifndef VHB_KDEV_KDEV_H
 #define VHB_KDEV_KDEV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -137,12 +138,16 @@ struct vhb_kdev_ops {
  * struct vhb_kdev - a kernel device
  * @ops: what it can do
  * @vring_count: vrings a front-end may use; indexes are below it
+ * @keeps_nothing: of a vring that has stopped, also because its owner was killed,
+ *                 all that was taken is in the used ring, in order; so that is
+ *                 where it goes on, whatever the front-end says (split only)
  *
  * The first member of each device's own structure.
  */
 struct vhb_kdev {
 	const struct vhb_kdev_ops *ops;
 	unsigned int vring_count;
+	bool keeps_nothing;
 };
 
 #endif

@@ -24,6 +24,7 @@
  * @mac: the guest's address, offered with VIRTIO_NET_F_MAC
  * @mtu: MTU to give to the tap and to report; 0 to leave the tap's own
  * @bridge_name: bridge to put the tap into; NULL for none
+ * @trust_base: the front-end knows best where a vring goes on
  */
 struct vhb_net_config {
 	const char *vhost_path;
@@ -37,6 +38,7 @@ struct vhb_net_config {
 	uint8_t mac[6];
 	uint16_t mtu;
 	const char *bridge_name;
+	bool trust_base;
 };
 
 /**

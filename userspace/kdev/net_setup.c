@@ -253,6 +253,11 @@ static struct vhb_net *alloc_net(const struct vhb_net_config *config)
 		return NULL;
 	net->kdev.ops = &vhb_net_ops;
 	net->kdev.vring_count = 2 * config->queue_pairs;
+	/*
+	 * vhost-net ends its turn with all it took in the used ring, and when it
+	 * is stopped or closed it waits for packets sent without a copy.
+	 */
+	net->kdev.keeps_nothing = !config->trust_base;
 	net->pair_count = config->queue_pairs;
 	for (i = 0; i < VHB_NET_QUEUE_PAIRS_MAX; i++)
 		net->vhost_fds[i] = i < config->vhost_fd_count ?

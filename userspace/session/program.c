@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "session/base.h"
 #include "session/vring.h"
 
 /**
@@ -241,6 +242,7 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 
 	vhb_vring_take_saved_base(session, device, index);
 	is_taken_over = is_taken_over && !want->has_unread_slot;
+	vhb_base_correct(session, device, addr);
 	ret = kdev->ops->set_vring_num(kdev, index, want->num);
 	if (ret)
 		return failed(session, ret, "VHOST_SET_VRING_NUM", index);

@@ -152,6 +152,7 @@ enum vhb_session_stage {
  * @why: what was wrong with the message under way
  * @refusal_count: messages answered with an error, to keep the log short
  * @break_count: vrings that broke, likewise
+ * @base_count: bases that were wrong, likewise
  */
 struct vhb_session {
 	struct vhb_session_config config;
@@ -168,6 +169,7 @@ struct vhb_session {
 	char why[192];
 	unsigned int refusal_count;
 	unsigned int break_count;
+	unsigned int base_count;
 };
 
 /**
