@@ -87,12 +87,23 @@ static void on_session_end(void *argument)
 	next_front_end(server);
 }
 
+/* Somebody waits in the socket's queue. */
+static bool is_wanted(void *argument)
+{
+	const struct vhb_server *server = argument;
+	struct pollfd pollfd = { .fd = server->listen_fd, .events = POLLIN };
+
+	return server->listen_fd >= 0 && poll(&pollfd, 1, 0) == 1;
+}
+
 static int start_session(struct vhb_server *server, int fd)
 {
 	const struct vhb_session_config config = {
 		.loop = server->config.loop,
 		.kdev = server->config.kdev,
 		.queue_num = server->config.queue_num,
+		.patience_ms = server->config.patience_ms,
+		.is_wanted = is_wanted,
 		.on_end = on_session_end,
 		.argument = server,
 	};

@@ -20,6 +20,7 @@ struct vhb_server;
  * @is_client: the front-end listens on @socket_path: connect to it, again
  *             whenever the connection has gone
  * @socket_fd: a listening or a connected socket; owned by the server
+ * @patience_ms: see &struct vhb_session_config
  * @once: stop after the first front-end
  */
 struct vhb_server_config {
@@ -29,6 +30,7 @@ struct vhb_server_config {
 	const char *socket_path;
 	bool is_client;
 	int socket_fd;
+	unsigned int patience_ms;
 	bool once;
 };
 
@@ -37,7 +39,8 @@ struct vhb_server_config {
  * @config: how; the strings must outlive the server
  * @server_out: the server
  *
- * Front-ends that come while one is served wait in the socket's queue.
+ * Front-ends that come while one is served wait in the socket's queue, a few of
+ * them; more are not let in, by the kernel.
  *
  * Return: 0 or -errno (reported, with the remedy).
  */

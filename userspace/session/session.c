@@ -257,6 +257,7 @@ static int handle_message(struct vhb_session *session)
 	struct vhb_message *message = &session->channel.message;
 	int result;
 
+	session->message_number++;
 	vhb_debug("%s%s", vhb_message_name(message->header.request),
 		  vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT) ?
 			  " (needs reply)" : "");
@@ -292,6 +293,7 @@ static int receive_messages(struct vhb_session *session)
 static void end(struct vhb_session *session)
 {
 	vhb_loop_unwatch(session->config.loop, &session->watch);
+	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
 	session->stage = VHB_SESSION_ENDS;
@@ -301,6 +303,14 @@ static void end(struct vhb_session *session)
 }
 
 static void on_ready(void *argument, unsigned int events);
+
+static int await(struct vhb_session *session, unsigned int events)
+{
+	int ret = vhb_loop_watch(session->config.loop, session->channel.fd,
+				 events, on_ready, session, &session->watch);
+
+	return ret ? ret : vhb_patience_begin(session, events == POLLOUT);
+}
 
 /* What follows from what handling messages returned; as end() */
 static void go_on(struct vhb_session *session, int ret)
@@ -313,9 +323,7 @@ static void go_on(struct vhb_session *session, int ret)
 	if (ret == -EAGAIN)
 		next_events = POLLOUT;
 	if (!ret || ret == -EAGAIN)
-		ret = vhb_loop_watch(session->config.loop, session->channel.fd,
-				     next_events, on_ready, session,
-				     &session->watch);
+		ret = await(session, next_events);
 	if (!ret)
 		return;
 
@@ -410,10 +418,10 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	ret = vhb_address_space_create(&session->space);
 	if (ret)
 		goto close_channel;
-	ret = vhb_loop_watch(config->loop, session->channel.fd, POLLIN,
-			     on_ready, session, &session->watch);
+	vhb_patience_init(session);
+	ret = await(session, POLLIN);
 	if (ret)
-		goto destroy_space;
+		goto forget_socket;
 
 	session->listener = (struct vhb_kdev_listener){
 		.on_drained = on_drained,
@@ -426,7 +434,9 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	*session_out = session;
 	return 0;
 
-destroy_space:
+forget_socket:
+	vhb_loop_unwatch(config->loop, &session->watch);
+	vhb_patience_end(session);
 	vhb_address_space_destroy(session->space);
 close_channel:
 	vhb_channel_close(&session->channel);
@@ -451,6 +461,7 @@ void vhb_session_destroy(struct vhb_session *session)
 	if (kdev->ops->listen)
 		kdev->ops->listen(kdev, session->config.loop, NULL);
 	vhb_loop_unwatch(session->config.loop, &session->watch);
+	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
 	vhb_program_nothing(session);

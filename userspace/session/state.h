@@ -10,6 +10,7 @@
 #include "session/call_relay.h"
 #include "session/inflight.h"
 #include "session/memory_map.h"
+#include "session/patience.h"
 #include "session/session.h"
 #include "wire/channel.h"
 #include "wire/protocol.h"
@@ -143,6 +144,8 @@ enum vhb_session_stage {
  * @listener: what the kernel device tells
  * @channel: its socket
  * @watch: the socket is watched for a message or for room for a reply
+ * @message_number: how many messages have come
+ * @patience: how long that may take
  * @space: where its memory is mapped
  * @offered_mask: answer to GET_FEATURES
  * @offered_protocol_mask: answer to GET_PROTOCOL_FEATURES
@@ -160,6 +163,8 @@ struct vhb_session {
 	struct vhb_kdev_listener listener;
 	struct vhb_channel channel;
 	struct vhb_watch_ref watch;
+	uint64_t message_number;
+	struct vhb_patience patience;
 	struct vhb_address_space *space;
 	uint64_t offered_mask;
 	uint64_t offered_protocol_mask;
