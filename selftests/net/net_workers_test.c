@@ -9,7 +9,7 @@ static struct vhb_kdev *make_per_vring(unsigned int pairs)
 
 	config.workers = VHB_NET_WORKERS_PER_VRING;
 	assert_int_equal(vhb_net_create(&config, &kdev), 0);
-	assert_int_equal(kdev->vring_count, 2 * pairs);
+	assert_int_equal(kdev->vring_count, 2 * pairs + 1);
 	return kdev;
 }
 

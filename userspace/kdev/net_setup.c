@@ -227,7 +227,7 @@ static int set_up_link(struct vhb_net *net, const struct vhb_net_config *config)
  */
 static int check_limit(const struct vhb_net_config *config)
 {
-	const unsigned int vring_count = 2 * config->queue_pairs;
+	const unsigned int vring_count = 2 * config->queue_pairs + 1;
 	const unsigned int needed = config->queue_pairs +
 				    vhb_net_vhost_count(config) +
 				    FDS_EACH_VRING * vring_count + FDS_BESIDES;
@@ -280,7 +280,9 @@ static struct vhb_net *alloc_net(const struct vhb_net_config *config)
 	if (!net)
 		return NULL;
 	net->kdev.ops = &vhb_net_ops;
-	net->kdev.vring_count = 2 * config->queue_pairs;
+	/* And the control queue, whose front-end may leave it to us */
+	net->kdev.vring_count = 2 * config->queue_pairs + 1;
+	vhb_net_control_init(net);
 	net->pair_count = config->queue_pairs;
 	net->vhost_count = vhb_net_vhost_count(config);
 	net->poll_us = config->poll_us;
