@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 
+#include <linux/vhost_bridge.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
@@ -70,6 +71,41 @@ void vhb_control_queue_yield(struct vhb_control_queue *control)
 	control->is_turn_over = true;
 }
 
+/* Where marks go, as far as that is known by now */
+static void settle_log(struct vhb_control_queue *control)
+{
+	const struct vhost_vring_addr *addr = &control->config.addr;
+	const struct vhb_virtqueue_log log = {
+		.address = control->log_address,
+		.marks_buffers = control->marks_buffers,
+		.marks_ring = vhb_has_bit(addr->flags, VHOST_VRING_F_LOG),
+		.used_gpa = addr->log_guest_addr,
+	};
+
+	if (control->queue)
+		vhb_virtqueue_set_log(control->queue, &log);
+}
+
+void vhb_control_queue_set_log_base(struct vhb_control_queue *control,
+				    uint64_t address)
+{
+	control->log_address = address;
+	settle_log(control);
+}
+
+void vhb_control_queue_set_logging(struct vhb_control_queue *control, bool on)
+{
+	control->marks_buffers = on;
+	settle_log(control);
+}
+
+void vhb_control_queue_set_addr(struct vhb_control_queue *control,
+				const struct vhost_vring_addr *addr)
+{
+	control->config.addr = *addr;
+	settle_log(control);
+}
+
 static int watch_kick(struct vhb_control_queue *control)
 {
 	if (control->kick_fd < 0)
@@ -113,16 +149,20 @@ static int serve(struct vhb_control_queue *control,
 {
 	struct vhb_virtqueue *queue = control->queue;
 	uint8_t answer;
+	int ret;
 
 	if (!sizes->writable_bytes) {
-		vhb_virtqueue_break(queue);
+		vhb_virtqueue_break(queue, VHOST_BRIDGE_FAULT_REQUEST);
 		return -EPROTO;
 	}
 	answer = control->handler.serve(control->handler.argument, queue,
 					sizes->readable_bytes);
-	if (vhb_virtqueue_write_byte(queue, answer)) {
-		vhb_virtqueue_break(queue);
-		return -EFAULT;
+	ret = vhb_virtqueue_write_byte(queue, answer);
+	if (ret) {
+		vhb_virtqueue_break(queue, ret == -EIO ?
+					   VHOST_BRIDGE_FAULT_LOG :
+					   VHOST_BRIDGE_FAULT_MEMORY);
+		return ret;
 	}
 	return vhb_virtqueue_finish(queue, sizeof(answer));
 }
@@ -251,6 +291,7 @@ int vhb_control_queue_start(struct vhb_control_queue *control,
 	ret = vhb_virtqueue_create(config, control->table, &control->queue);
 	if (ret)
 		return ret;
+	settle_log(control);
 	control->loop = loop;
 	control->wake_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (control->wake_fd < 0)

@@ -47,6 +47,8 @@ struct vhb_control_handler {
  * @loop: where kicks come by, while it runs
  * @table: guest memory, a copy; NULL before there is any
  * @config: size, base and addresses, as they were set
+ * @log_address: where the dirty log is, once it was told
+ * @marks_buffers: what is written to memory is to be marked there
  * @kick_fd: of the front-end, or -1
  * @call_fd: likewise
  * @err_fd: likewise
@@ -61,6 +63,8 @@ struct vhb_control_queue {
 	struct vhb_loop *loop;
 	struct vhost_memory *table;
 	struct vhb_virtqueue_config config;
+	uint64_t log_address;
+	bool marks_buffers;
 	int kick_fd;
 	int call_fd;
 	int err_fd;
@@ -87,6 +91,21 @@ void vhb_control_queue_reset(struct vhb_control_queue *control);
  */
 int vhb_control_queue_set_table(struct vhb_control_queue *control,
 				const struct vhost_memory *table);
+
+/** vhb_control_queue_set_log_base() - &vhb_kdev_ops.set_log_base */
+void vhb_control_queue_set_log_base(struct vhb_control_queue *control,
+				    uint64_t address);
+
+/** vhb_control_queue_set_logging() - VHOST_F_LOG_ALL, at any time */
+void vhb_control_queue_set_logging(struct vhb_control_queue *control, bool on);
+
+/**
+ * vhb_control_queue_set_addr() - &vhb_kdev_ops.set_vring_addr
+ *
+ * While it runs only flags and log address may be others than before.
+ */
+void vhb_control_queue_set_addr(struct vhb_control_queue *control,
+				const struct vhost_vring_addr *addr);
 
 /**
  * vhb_control_queue_set_kick() - the driver kicks here

@@ -207,7 +207,7 @@ static int set_vring_addr(struct vhb_kdev *kdev,
 	struct vhost_vring_addr kernel_addr = *addr;
 
 	if (place_of(net, addr->index) == IN_CONTROL) {
-		net->control.queue.config.addr = *addr;
+		vhb_control_queue_set_addr(&net->control.queue, addr);
 		return 0;
 	}
 	kernel_addr.index = vring_index(addr->index);

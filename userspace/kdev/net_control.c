@@ -279,6 +279,8 @@ void vhb_net_control_set_features(struct vhb_net *net, uint64_t acked_mask)
 	const uint64_t changed_mask = net->control.features_mask ^ acked_mask;
 
 	net->control.features_mask = acked_mask;
+	vhb_control_queue_set_logging(&net->control.queue,
+				      vhb_has_bit(acked_mask, VHOST_F_LOG_ALL));
 	/* Another driver, if it is not migration that has begun or ended */
 	if (changed_mask & ~vhb_bit(VHOST_F_LOG_ALL))
 		net->control.is_ours = false;
@@ -308,6 +310,10 @@ int vhb_net_control_start(struct vhb_net *net)
 	const uint32_t base = control->queue.config.base;
 	const bool was_elsewhere = !control->is_ours && base;
 	int ret;
+
+	/* Its addresses would be the IOMMU's, of which only the kernel knows. */
+	if (vhb_has_bit(control->features_mask, VIRTIO_F_ACCESS_PLATFORM))
+		return -EOPNOTSUPP;
 
 	ret = vhb_control_queue_start(&control->queue, net->link.loop,
 				      control->features_mask);

@@ -6,7 +6,13 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include <sys/syscall.h>
 #include <sys/uio.h>
+
+#include <linux/futex.h>
+
+/* Guest memory that a bit of the log stands for */
+#define LOG_PAGE_BYTES 4096
 
 /* Reads of an index until it is the same twice; see vhb_area_read16() */
 #define READS_MAX 4
@@ -39,11 +45,49 @@ int vhb_area_read(const struct vhb_memory *memory, u64 addr, void *to,
 	return copy(process_vm_readv, addr, to, size_bytes);
 }
 
+/*
+ * Sets a bit in a word that others set bits in at the same time, and which may lie
+ * in a file that has shrunk: the kernel does it for us, and says EFAULT where we
+ * would get a SIGBUS. Nobody waits at either address.
+ */
+static int set_bit_in_word(u64 addr, unsigned int bit)
+{
+	const unsigned int or_shifted = FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT;
+	const unsigned int operation =
+		FUTEX_OP(or_shifted, bit, FUTEX_OP_CMP_EQ, 0);
+	u32 nobody = 0;
+
+	return syscall(SYS_futex, &nobody, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG,
+		       0, NULL, (void *)(uintptr_t)addr, operation) < 0 ?
+		       -EIO : 0;
+}
+
+/* The log is bytes from a front-end's file: its first may have any address. */
+static int mark(const struct vhb_memory *memory, u64 gpa, size_t size_bytes)
+{
+	u64 page = gpa / LOG_PAGE_BYTES;
+	const u64 last_page = (gpa + size_bytes - 1) / LOG_PAGE_BYTES;
+	u64 byte;
+	int ret = 0;
+
+	for (; !ret && page <= last_page; page++) {
+		byte = memory->log.address + page / 8;
+		ret = set_bit_in_word(byte & ~UINT64_C(3),
+				      (byte & 3) * 8 + page % 8);
+	}
+	return ret;
+}
+
 int vhb_area_write(const struct vhb_memory *memory, u64 addr, const void *from,
 		   size_t size_bytes)
 {
-	(void)memory;
-	return copy(process_vm_writev, addr, (void *)from, size_bytes);
+	const struct vhb_virtqueue_log *log = &memory->log;
+	int ret = copy(process_vm_writev, addr, (void *)from, size_bytes);
+
+	if (ret || !log->marks_ring)
+		return ret;
+	return mark(memory, log->used_gpa + (addr - memory->used_addr),
+		    size_bytes);
 }
 
 /*
@@ -134,6 +178,10 @@ int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
 int vhb_guest_write(const struct vhb_memory *memory, u64 gpa, const void *from,
 		    size_t size_bytes)
 {
-	return copy_guest(process_vm_writev, memory, gpa, (void *)from,
-			  size_bytes);
+	int ret = copy_guest(process_vm_writev, memory, gpa, (void *)from,
+			     size_bytes);
+
+	if (ret || !memory->log.marks_buffers)
+		return ret;
+	return mark(memory, gpa, size_bytes);
 }

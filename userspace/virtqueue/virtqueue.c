@@ -19,7 +19,7 @@ static_assert((int)VHB_RING_FAULT_ACCESS == (int)VHOST_BRIDGE_FAULT_ACCESS,
  * @memory: what it sees
  * @chain: the chain that is with the device
  * @has_chain: there is one
- * @is_broken: the driver broke a rule of the device, not of the ring
+ * @fault: what vhb_virtqueue_break() was told
  * @segments: of @chain
  */
 struct vhb_virtqueue {
@@ -27,7 +27,7 @@ struct vhb_virtqueue {
 	struct vhb_memory memory;
 	struct vhb_chain chain;
 	bool has_chain;
-	bool is_broken;
+	uint32_t fault;
 	struct vhb_segment segments[VHB_RING_SEGMENTS_MAX];
 };
 
@@ -56,6 +56,7 @@ int vhb_virtqueue_create(const struct vhb_virtqueue_config *config,
 	if (!queue)
 		return -ENOMEM;
 	queue->memory.table = table;
+	queue->memory.used_addr = config->addr.used_user_addr;
 	queue->chain.segments = queue->segments;
 	ret = vhb_ring_init(&queue->ring, &ring_config);
 	if (ret)
@@ -87,12 +88,18 @@ void vhb_virtqueue_set_table(struct vhb_virtqueue *queue,
 	queue->memory.table = table;
 }
 
+void vhb_virtqueue_set_log(struct vhb_virtqueue *queue,
+			   const struct vhb_virtqueue_log *log)
+{
+	queue->memory.log = *log;
+}
+
 int vhb_virtqueue_pop(struct vhb_virtqueue *queue,
 		      struct vhb_virtqueue_sizes *sizes_out)
 {
 	int ret;
 
-	if (queue->is_broken)
+	if (queue->fault)
 		return -EPROTO;
 	ret = vhb_ring_pop(&queue->ring, &queue->chain);
 	if (ret != 1)
@@ -172,12 +179,12 @@ int vhb_virtqueue_enable_kicks(struct vhb_virtqueue *queue)
 	return vhb_ring_enable_kicks(&queue->ring);
 }
 
-void vhb_virtqueue_break(struct vhb_virtqueue *queue)
+void vhb_virtqueue_break(struct vhb_virtqueue *queue, uint32_t fault)
 {
 	if (queue->has_chain)
 		vhb_ring_unpop(&queue->ring, &queue->chain);
 	queue->has_chain = false;
-	queue->is_broken = true;
+	queue->fault = fault;
 }
 
 uint32_t vhb_virtqueue_base(const struct vhb_virtqueue *queue)
@@ -187,8 +194,5 @@ uint32_t vhb_virtqueue_base(const struct vhb_virtqueue *queue)
 
 uint32_t vhb_virtqueue_fault(const struct vhb_virtqueue *queue)
 {
-	if (queue->ring.fault)
-		return queue->ring.fault;
-	return queue->is_broken ? VHOST_BRIDGE_FAULT_REQUEST :
-				  VHOST_BRIDGE_FAULT_NONE;
+	return queue->ring.fault ? queue->ring.fault : queue->fault;
 }

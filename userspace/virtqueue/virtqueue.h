@@ -46,6 +46,21 @@ struct vhb_virtqueue_config {
 };
 
 /**
+ * struct vhb_virtqueue_log - marks of what is written, for a migration
+ * @address: of the bitmap in this process, a bit for each page of 4 KiB from guest
+ *           address 0; it covers all that may be marked
+ * @marks_buffers: what is written to chains is marked (VHOST_F_LOG_ALL)
+ * @marks_ring: the used ring is marked (VHOST_VRING_F_LOG)
+ * @used_gpa: as the used ring's guest address
+ */
+struct vhb_virtqueue_log {
+	uint64_t address;
+	bool marks_buffers;
+	bool marks_ring;
+	uint64_t used_gpa;
+};
+
+/**
  * struct vhb_virtqueue_sizes - the chain the driver made available
  * @readable_bytes: what the device may read
  * @writable_bytes: what it may write
@@ -77,6 +92,15 @@ void vhb_virtqueue_set_table(struct vhb_virtqueue *queue,
 			     const struct vhost_memory *table);
 
 /**
+ * vhb_virtqueue_set_log() - mark what is written from now on, there
+ *
+ * A log that cannot be written breaks the virtqueue: a migration that misses a page
+ * is worse.
+ */
+void vhb_virtqueue_set_log(struct vhb_virtqueue *queue,
+			   const struct vhb_virtqueue_log *log);
+
+/**
  * vhb_virtqueue_pop() - take the next chain
  * @queue: the virtqueue; no chain is with the device
  * @sizes_out: how large it is
@@ -106,7 +130,8 @@ int vhb_virtqueue_read(struct vhb_virtqueue *queue, uint32_t offset_bytes,
  * @queue: has a chain with the device
  * @value: what
  *
- * Return: 0; -EINVAL when there is none; -EFAULT as above.
+ * Return: 0; -EINVAL when there is none; -EFAULT as above; -EIO when it cannot be
+ * marked in the log.
  */
 int vhb_virtqueue_write_byte(struct vhb_virtqueue *queue, uint8_t value);
 
@@ -128,10 +153,11 @@ int vhb_virtqueue_finish(struct vhb_virtqueue *queue, uint32_t written_bytes);
 int vhb_virtqueue_enable_kicks(struct vhb_virtqueue *queue);
 
 /**
- * vhb_virtqueue_break() - the driver broke a rule of the device
+ * vhb_virtqueue_break() - the chain cannot be served
  * @queue: has a chain with the device, which is left to who comes next
+ * @fault: enum vhost_bridge_fault
  */
-void vhb_virtqueue_break(struct vhb_virtqueue *queue);
+void vhb_virtqueue_break(struct vhb_virtqueue *queue, uint32_t fault);
 
 /** vhb_virtqueue_base() - available index to go on with */
 uint32_t vhb_virtqueue_base(const struct vhb_virtqueue *queue);
