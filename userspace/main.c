@@ -14,6 +14,7 @@
 #include "capabilities.h"
 #include "control/status_command.h"
 #include "lib/bits.h"
+#include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/notify.h"
 #include "loop/loop.h"
@@ -139,6 +140,7 @@ static int run(const struct vhb_options *options)
 	struct vhb_kdev *kdev;
 	int signal_fd, ret;
 
+	vhb_fd_raise_limit();
 	signal_fd = open_signals();
 	if (signal_fd < 0)
 		return signal_fd;

@@ -218,7 +218,7 @@ static inline struct vhb_kdev *make_net(unsigned int pairs)
 
 	assert_int_equal(vhb_net_create(&config, &kdev), 0);
 	assert_non_null(kdev);
-	assert_int_equal(kdev->vring_count, 2 * pairs);
+	assert_int_equal(kdev->vring_count, 2 * pairs + 1);
 	return kdev;
 }
 

@@ -7,8 +7,11 @@
 #include "kdev/kdev.h"
 #include "loop/loop.h"
 
-/** Vrings a session can serve; a vring index has eight bits on the wire */
-#define VHB_VRING_COUNT_MAX 128
+/**
+ * Vrings a session can serve: 64 pairs of a network device and its control queue. A
+ * vring index has eight bits on the wire
+ */
+#define VHB_VRING_COUNT_MAX 129
 
 /** struct vhb_session - one front-end's connection, from accept to close */
 struct vhb_session;
