@@ -16,6 +16,8 @@ static const char * const net_features[] = {
 	"datapath",
 	"vhost-device",
 	"vhost-fd",
+	"poll-us",
+	"workers",
 	"queue-num-as",
 	"trust-base",
 	"connect",

@@ -71,6 +71,20 @@ static int take_once(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
+static int take_log_reply(struct vhb_parse *parse, const char *value)
+{
+	if (!strcmp(value, "auto"))
+		parse->options->log_reply_bytes = 0;
+	else if (!strcmp(value, "8"))
+		parse->options->log_reply_bytes = 8;
+	else if (!strcmp(value, "16"))
+		parse->options->log_reply_bytes = 16;
+	else
+		return vhb_usage(parse, "--log-reply=%s is neither auto nor 8 nor 16",
+				 value);
+	return 0;
+}
+
 static int take_verbose(struct vhb_parse *parse, const char *value)
 {
 	(void)value;
@@ -104,6 +118,8 @@ static const struct vhb_option_row common_rows[] = {
 	  .take = take_connect },
 	{ "once", NULL, "end after the first front-end",
 	  .take = take_once },
+	{ "log-reply", "BYTES", "length of the reply to SET_LOG_BASE: auto, 8 or 16 (auto)",
+	  .take = take_log_reply },
 	{ "print-capabilities", NULL, "print JSON for management programs and end",
 	  .may_repeat = true },
 	{ "verbose", NULL, "say more on standard error; twice: every message (-v)",

@@ -46,6 +46,7 @@ enum vhb_queue_num_unit {
  * @is_client: connect to @socket_path, where the front-end listens
  * @once: end after the first front-end
  * @verbosity: how often --verbose was given
+ * @log_reply_bytes: length of the reply to SET_LOG_BASE; 0 for what suits
  * @queue_num_unit: what GET_QUEUE_NUM counts
  * @net: how to set up a net device
  * @blk: how to set up a block device
@@ -62,6 +63,7 @@ struct vhb_options {
 	bool is_client;
 	bool once;
 	unsigned int verbosity;
+	unsigned int log_reply_bytes;
 	enum vhb_queue_num_unit queue_num_unit;
 	struct vhb_net_config net;
 	struct vhb_blk_config blk;

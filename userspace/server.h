@@ -16,6 +16,7 @@ struct vhb_server;
  * @loop: the event loop; stopped when the last front-end has been served
  * @kdev: the kernel device they get
  * @queue_num: what GET_QUEUE_NUM answers
+ * @log_reply_bytes: see &struct vhb_session_config
  * @socket_path: listen here; NULL when @socket_fd is given
  * @is_client: the front-end listens on @socket_path: connect to it, again
  *             whenever the connection has gone
@@ -27,6 +28,7 @@ struct vhb_server_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	unsigned int log_reply_bytes;
 	const char *socket_path;
 	bool is_client;
 	int socket_fd;

@@ -40,6 +40,21 @@ static struct net_guest_queue *tx_of(struct net_guest *guest, unsigned int pair)
 	return &guest->queues[2 * pair + 1];
 }
 
+/* All rings lie below the buffers of the first. */
+static uint64_t ring_stride(const struct net_guest_config *config)
+{
+	return config->pairs > BUFFERS_STRIDE / RING_STRIDE / 2 ?
+		       BUFFERS_STRIDE / (2 * NET_GUEST_PAIRS_MAX) :
+		       RING_STRIDE;
+}
+
+static unsigned int region_mib(const struct net_guest_config *config)
+{
+	const unsigned int needed = 2 * config->pairs + 1;
+
+	return needed > NET_GUEST_REGION_MIB ? needed : NET_GUEST_REGION_MIB;
+}
+
 static int init_queue(struct net_guest *guest, unsigned int index)
 {
 	const struct net_guest_config *config = &guest->config;
@@ -52,7 +67,7 @@ static int init_queue(struct net_guest *guest, unsigned int index)
 	queue->buffers_offset = (UINT64_C(1) + index) * BUFFERS_STRIDE;
 	queue->is_started = false;
 	return guest_ring_init(&queue->ring, &guest->memory[0],
-			       (uint64_t)index * RING_STRIDE, config->ring_num);
+			       index * ring_stride(config), config->ring_num);
 }
 
 int net_guest_init(struct net_guest *guest,
@@ -78,7 +93,7 @@ int net_guest_init(struct net_guest *guest,
 
 	for (i = 0; i < config->regions; i++) {
 		ret = guest_memory_create(&guest->memory[i],
-					  NET_GUEST_REGION_MIB, region_gpa[i],
+					  region_mib(config), region_gpa[i],
 					  0);
 		if (ret)
 			goto close_guest;

@@ -18,8 +18,9 @@
  * unless said otherwise.
  */
 
-#define NET_GUEST_PAIRS_MAX 2
+#define NET_GUEST_PAIRS_MAX 64
 #define NET_GUEST_REGIONS_MAX 3
+/** A region of a guest with few pairs; with many they are larger */
 #define NET_GUEST_REGION_MIB 8
 #define NET_GUEST_TIMEOUT_MS 10000
 
@@ -41,7 +42,7 @@ enum net_guest_base {
  *            that never heard of protocol features
  * @pairs: queue pairs to use
  * @regions: memory regions
- * @ring_num: entries of each ring
+ * @ring_num: entries of each ring; with many pairs no more than 256
  * @buffer_bytes: size of each buffer; with @ring_num no more than 1 MiB in all
  * @has_header_apart: the virtio-net header gets a descriptor of its own, as
  *                    drivers did before VIRTIO 1

@@ -36,7 +36,7 @@
 
 /* One vring of a made-up descriptor */
 struct fake_vring {
-	uint32_t num, base;
+	uint32_t num, base, poll_us;
 	int kick_fd, call_fd, err_fd, backend_fd;
 	bool was_attached;
 };
@@ -82,6 +82,9 @@ static inline int fake_vring_ioctl(struct fake_vhost *vhost,
 	switch (request) {
 	case VHOST_SET_VRING_NUM:
 		vring->num = number->num;
+		return 0;
+	case VHOST_SET_VRING_BUSYLOOP_TIMEOUT:
+		vring->poll_us = number->num;
 		return 0;
 	case VHOST_SET_VRING_BASE:
 		vring->base = number->num;
@@ -215,7 +218,7 @@ static inline struct vhb_kdev *make_net(unsigned int pairs)
 
 	assert_int_equal(vhb_net_create(&config, &kdev), 0);
 	assert_non_null(kdev);
-	assert_int_equal(kdev->vring_count, 2 * pairs);
+	assert_int_equal(kdev->vring_count, 2 * pairs + 1);
 	return kdev;
 }
 

@@ -37,6 +37,8 @@ static void test_least_command_line(void **state)
 	assert_false(options.net.has_mac);
 	assert_int_equal(options.net.mtu, 0);
 	assert_null(options.net.bridge_name);
+	assert_int_equal(options.net.poll_us, 0);
+	assert_int_equal(options.net.workers, VHB_NET_WORKERS_PER_PAIR);
 }
 
 static void test_every_option(void **state)
@@ -45,7 +47,7 @@ static void test_every_option(void **state)
 	struct vhb_options options;
 
 	(void)state;
-	parse_ok("vhost-bridge net --fd 7 --tap tap1 --queue-pairs=4 --mac=52:54:00:ab:CD:ef --mtu 9000 --bridge br0 --datapath=vhost-net --vhost-device /dev/x --queue-num-as pairs --trust-base --once --verbose -v",
+	parse_ok("vhost-bridge net --fd 7 --tap tap1 --queue-pairs=4 --mac=52:54:00:ab:CD:ef --mtu 9000 --bridge br0 --datapath=vhost-net --vhost-device /dev/x --poll-us 50 --workers=per-pair --queue-num-as pairs --trust-base --once --verbose -v",
 		 &options);
 	assert_null(options.socket_path);
 	assert_int_equal(options.socket_fd, 7);
@@ -59,6 +61,8 @@ static void test_every_option(void **state)
 	assert_memory_equal(options.net.mac, mac, sizeof(mac));
 	assert_int_equal(options.net.mtu, 9000);
 	assert_string_equal(options.net.bridge_name, "br0");
+	assert_int_equal(options.net.poll_us, 50);
+	assert_int_equal(options.net.workers, VHB_NET_WORKERS_PER_PAIR);
 	assert_string_equal(options.net.vhost_path, "/dev/x");
 }
 
@@ -87,6 +91,10 @@ static void test_vhost_descriptors_tell_pairs(void **state)
 	(void)state;
 	parse_ok("vhost-bridge net --fd=3 --tap=t --vhost-fd=6,7,8", &options);
 	assert_int_equal(options.net.queue_pairs, 3);
+	parse_ok("vhost-bridge net --fd=3 --tap=t --vhost-fd=6,7,8,9 --workers=per-vring",
+		 &options);
+	assert_int_equal(options.net.queue_pairs, 2);
+	assert_int_equal(options.net.workers, VHB_NET_WORKERS_PER_VRING);
 }
 
 static void test_most_descriptors(void **state)
@@ -238,6 +246,7 @@ static void test_help_names_every_option(void **state)
 		"--socket-path=", "--fd=", "--tap=", "--tap-fd=",
 		"--queue-pairs=", "--mac=", "--mtu=", "--bridge=",
 		"--datapath=", "--vhost-device=", "--vhost-fd=",
+		"--poll-us=", "--workers=",
 		"--queue-num-as=", "--trust-base", "--connect", "--once", "--verbose", "--help",
 		"--version", "--print-capabilities",
 	};
@@ -331,6 +340,13 @@ static const struct bad_line bad_lines[] = {
 	{ "--fd=3 --tap-fd=4 --queue-pairs=2", "1 descriptors for 2 queue" },
 	{ "--fd=3 --tap-fd=4,5 --vhost-fd=6", "--vhost-fd has 1 descriptors" },
 	{ "--vhost-fd=4 --vhost-device=/x" GOOD, "exclude each other" },
+	{ "--fd=3 --tap=t --workers=per-vring --vhost-fd=6,7,8",
+	  "--vhost-fd has 3 descriptors for 1 queue pairs, 2 are needed" },
+	{ "--workers=some" GOOD, "--workers=some is neither per-pair nor" },
+	{ "--poll-us=1 --workers=per-vring" GOOD,
+	  "--poll-us and --workers=per-vring exclude" },
+	{ "--poll-us=-1" GOOD, "--poll-us=-1 is not a number from 0 to" },
+	{ "--poll-us=1000001" GOOD, "--poll-us=1000001 is not a number" },
 	{ "--vhost-device=" GOOD, "--vhost-device needs a path" },
 	{ "--queue-pairs=0" GOOD, "--queue-pairs=0 is not a number from 1" },
 	{ "--queue-pairs=65" GOOD, "--queue-pairs=65 is not a number from 1" },

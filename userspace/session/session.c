@@ -41,6 +41,9 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_OWNER] = { .edit = vhb_edit_owner },
 	[VHB_RESET_OWNER] = { .edit = vhb_edit_reset_owner },
 	[VHB_SET_MEM_TABLE] = { .edit = vhb_edit_mem_table },
+	[VHB_SET_LOG_BASE] = { .edit = vhb_edit_log_base,
+			       .reply = vhb_reply_log_base },
+	[VHB_SET_LOG_FD] = { .edit = vhb_edit_log_fd },
 	[VHB_SET_VRING_NUM] = { .edit = vhb_edit_vring_num },
 	[VHB_SET_VRING_ADDR] = { .edit = vhb_edit_vring_addr },
 	[VHB_SET_VRING_BASE] = { .edit = vhb_edit_vring_base },
@@ -53,6 +56,7 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_PROTOCOL_FEATURES] = { .edit = vhb_edit_protocol_features },
 	[VHB_GET_QUEUE_NUM] = { .reply = vhb_reply_queue_num },
 	[VHB_SET_VRING_ENABLE] = { .edit = vhb_edit_vring_enable },
+	[VHB_SEND_RARP] = { .edit = vhb_edit_rarp },
 	[VHB_NET_SET_MTU] = { .edit = vhb_edit_mtu },
 	[VHB_SET_BACKEND_REQ_FD] = { .edit = vhb_edit_backend_fd },
 	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
@@ -97,16 +101,20 @@ static void drop_difference(const struct vhb_want *dropped,
 		close_if_dropped(old->err_fd, new->err_fd);
 	}
 	close_if_dropped(dropped->backend_fd, kept->backend_fd);
+	close_if_dropped(dropped->log_fd, kept->log_fd);
 	if (dropped->map != kept->map)
 		vhb_memory_map_put(dropped->map);
 	if (dropped->inflight != kept->inflight)
 		vhb_inflight_unmap(dropped->inflight);
+	if (dropped->log != kept->log)
+		vhb_dirty_log_put(dropped->log);
 }
 
 static void init_want(struct vhb_want *want)
 {
 	memset(want, 0, sizeof(*want));
 	want->backend_fd = -1;
+	want->log_fd = -1;
 	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++) {
 		want->vrings[i].kick_fd = -1;
 		want->vrings[i].call_fd = -1;
@@ -204,14 +212,23 @@ static void log_refusal(struct vhb_session *session,
 		vhb_warn("further refusals of this front-end are not logged");
 }
 
-static int answer(struct vhb_session *session, struct vhb_message *message,
-		  int result)
+static bool has_own_reply(const struct vhb_session *session,
+			  const struct vhb_message *message)
 {
 	const struct vhb_message_row *row =
 		vhb_message_row(message->header.request);
+
+	if (message->header.request == VHB_SET_LOG_BASE)
+		return vhb_log_base_has_own_reply(session, message);
+	return row && row->reply_kind == VHB_REPLY_OWN;
+}
+
+static int answer(struct vhb_session *session, struct vhb_message *message,
+		  int result)
+{
 	union vhb_payload reply;
 
-	if (row && row->reply_kind == VHB_REPLY_OWN) {
+	if (has_own_reply(session, message)) {
 		size_t size_bytes;
 
 		/* Whatever is sent would be taken for the real thing. */
