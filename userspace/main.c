@@ -16,6 +16,7 @@
 #include "control/status_command.h"
 #include "control/top_command.h"
 #include "lib/bits.h"
+#include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/notify.h"
 #include "lib/trace.h"
@@ -109,7 +110,9 @@ static int serve(const struct vhb_options *options, int signal_fd,
 		.kdev = kdev,
 		.queue_num = in_pairs ? options->net.queue_pairs :
 					kdev->vring_count,
+		.log_reply_bytes = options->log_reply_bytes,
 		.socket_path = options->socket_path,
+		.is_client = options->is_client,
 		.socket_fd = options->socket_fd,
 		.once = options->once,
 	};
@@ -195,6 +198,7 @@ static int run(const struct vhb_options *options)
 	struct vhb_kdev *kdev;
 	int signal_fd, ret;
 
+	vhb_fd_raise_limit();
 	signal_fd = open_signals();
 	if (signal_fd < 0)
 		return signal_fd;

@@ -46,12 +46,14 @@ enum vhb_queue_num_unit {
  *             VHB_ACTION_HELP and VHB_ACTION_VERSION allow
  * @socket_path: listen here; NULL when @socket_fd is given
  * @socket_fd: a socket we inherited; -1 when @socket_path is given
+ * @is_client: connect to @socket_path, where the front-end listens
  * @once: end after the first front-end
  * @verbosity: how often --verbose was given
  * @control_dir: where the control socket goes; NULL for the usual places
  * @no_control: no control socket
  * @has_trace: --trace=protocol
  * @trace_path: to this file; NULL for standard error
+ * @log_reply_bytes: length of the reply to SET_LOG_BASE; 0 for what suits
  * @queue_num_unit: what GET_QUEUE_NUM counts
  * @net: how to set up a net device
  * @blk: how to set up a block device
@@ -66,12 +68,14 @@ struct vhb_options {
 	const char *type_name;
 	const char *socket_path;
 	int socket_fd;
+	bool is_client;
 	bool once;
 	unsigned int verbosity;
 	const char *control_dir;
 	bool no_control;
 	bool has_trace;
 	const char *trace_path;
+	unsigned int log_reply_bytes;
 	enum vhb_queue_num_unit queue_num_unit;
 	struct vhb_net_config net;
 	struct vhb_blk_config blk;

@@ -125,7 +125,7 @@ static void test_names_of_features_are_told(void **state)
 static void test_what_makes_no_sense_is_left_out(void **state)
 {
 	static const char text[] = "{\"version\":\"9\",\"type\":\"new\",\"vrings\":[{\"index\":1},{\"index\":1},7,"
-				   "{\"index\":128},{\"index\":99999999999},{\"index\":2,\"num\":8}],\"tap\":[]}";
+				   "{\"index\":160},{\"index\":99999999999},{\"index\":2,\"num\":8}],\"tap\":[]}";
 	static const char * const none[] = {
 		"", "[]", "null", "{}", "{\"version\":\"1\"}", "{\"version\":1,\"type\":2}",
 	};

@@ -36,6 +36,7 @@ struct command {
 	int fd;
 	uint64_t queue_num;
 	struct vhb_report *report;
+	unsigned int log_reply_bytes;
 };
 
 /**
@@ -75,6 +76,7 @@ static int serve(struct fixture_engine *engine, const struct command *command)
 		.loop = engine->loop,
 		.kdev = engine->kdev,
 		.queue_num = command->queue_num,
+		.log_reply_bytes = command->log_reply_bytes,
 		.on_end = on_session_end,
 		.argument = engine,
 	};
@@ -260,6 +262,7 @@ void fixture_connect(struct session_fixture *fixture)
 	struct command command = {
 		.kind = COMMAND_SERVE,
 		.queue_num = fixture->queue_num,
+		.log_reply_bytes = fixture->log_reply_bytes,
 	};
 	int fds[2];
 

@@ -46,6 +46,8 @@ struct fake_vhost {
 	bool is_vhost;
 	bool has_owner;
 	uint64_t features_mask;
+	uint64_t log_base;
+	int log_fd;
 	unsigned int table_count;
 	struct vhost_vring_addr addr[2];
 	struct fake_vring vrings[2];
@@ -147,6 +149,14 @@ static inline int fake_ioctl(struct fake_vhost *vhost, unsigned long request,
 		vhost->is_vhost = true;
 		return 0;
 	}
+	if (request == VHOST_SET_LOG_BASE) {
+		vhost->log_base = *(uint64_t *)argument;
+		return 0;
+	}
+	if (request == VHOST_SET_LOG_FD) {
+		vhost->log_fd = *(int *)argument;
+		return 0;
+	}
 	if (request == VHOST_SET_MEM_TABLE) {
 		vhost->table_count++;
 		return 0;
@@ -218,7 +228,7 @@ static inline struct vhb_kdev *make_net(unsigned int pairs)
 
 	assert_int_equal(vhb_net_create(&config, &kdev), 0);
 	assert_non_null(kdev);
-	assert_int_equal(kdev->vring_count, 2 * pairs);
+	assert_int_equal(kdev->vring_count, 2 * pairs + 1);
 	return kdev;
 }
 

@@ -18,7 +18,7 @@
  * more of them.
  */
 
-/** The longest text a broker says, in bytes: 128 vrings take a third of it */
+/** The longest text a broker says, in bytes: 160 vrings take a third of it */
 #define VHB_BROKER_TEXT_MAX (128 * 1024)
 
 /**

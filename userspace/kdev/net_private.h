@@ -6,6 +6,7 @@
 
 #include "kdev/kdev.h"
 #include "kdev/net.h"
+#include "kdev/net_control.h"
 #include "kdev/net_link.h"
 #include "kdev/tap.h"
 
@@ -24,6 +25,7 @@
  * @poll_us: see &struct vhb_net_config
  * @kernel_mask: feature bits that every vhost descriptor knows
  * @tap: the other side
+ * @control: the control queue, where the front-end leaves it to us
  * @link: the tap's link
  * @mtu_limit: --mtu, or 0
  * @own_mtu: the tap's MTU, but no more than @mtu_limit
@@ -45,6 +47,7 @@ struct vhb_net {
 	uint32_t poll_us;
 	uint64_t kernel_mask;
 	struct vhb_tap tap;
+	struct vhb_net_control control;
 	struct vhb_net_link link;
 	uint16_t mtu_limit;
 	uint16_t own_mtu;
@@ -69,6 +72,9 @@ int vhb_net_set_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 		       uint32_t size_bytes, const uint8_t *data);
 int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu);
 
+/** vhb_net_send_rarp() - &vhb_kdev_ops.send_rarp */
+int vhb_net_send_rarp(struct vhb_kdev *kdev, const uint8_t *mac);
+
 /**
  * vhb_net_kernel_bits() - the bits that mean the same to vhost-net and a guest
  * @mask: feature bits of either
@@ -85,6 +91,14 @@ uint64_t vhb_net_kernel_bits(uint64_t mask);
  * Return: 0 or -errno (reported).
  */
 int vhb_net_open_vhost(struct vhb_net *net, unsigned int vhost);
+
+/**
+ * vhb_net_settle_pairs() - attach the tap queues that are in use, and no others
+ * @net: the device
+ *
+ * Return: 0 or -errno of TUNSETQUEUE.
+ */
+int vhb_net_settle_pairs(struct vhb_net *net);
 
 extern const struct vhb_kdev_ops vhb_net_ops;
 

@@ -13,7 +13,7 @@
  */
 
 /** Vrings a report has room for */
-#define VHB_REPORT_VRINGS_MAX 128
+#define VHB_REPORT_VRINGS_MAX 160
 /** Room for what kind a descriptor is */
 #define VHB_REPORT_KIND_BYTES 24
 /** Room for the name of a process */
