@@ -6,7 +6,7 @@
 #   documented_options TYPE    options that offer more, each in a line: --option
 #   documented TYPE OPTION     the same as "documented TYPE", and what OPTION adds
 #   offered FILE               what the trace FILE says that was offered
-# The cell begins with yes, no, TYPE, "with ``--option``" or "TYPE with ``--option``".
+# The cell begins with yes, no, TYPE, "net and blk", "with ``--option``" or "TYPE with ``--option``".
 protocol_doc=../../Documentation/protocol.rst
 
 # cells TYPE: NAME and OPTION (or -) of what may be offered
@@ -24,7 +24,7 @@ cells() {
 				option = substr(cell, RSTART + 2, RLENGTH - 4)
 				sub(/ *with ``.*/, "", cell)
 			}
-			if (cell == "yes" || cell == type || (cell == "" && option != "-"))
+			if (cell == "yes" || cell == type || cell == "net and blk" || (cell == "" && option != "-"))
 				print name, option
 		}' "$protocol_doc"
 }
