@@ -78,6 +78,7 @@ static int serve(const struct vhb_options *options, int signal_fd,
 		.socket_path = options->socket_path,
 		.socket_fd = options->socket_fd,
 		.once = options->once,
+		.has_iommu = options->has_iommu,
 	};
 	struct vhb_server *server;
 	struct vhb_watch_ref ref;

@@ -18,6 +18,7 @@ struct vhb_server;
  * @queue_num: what GET_QUEUE_NUM answers
  * @socket_path: listen here; NULL when @socket_fd is given
  * @socket_fd: a listening or a connected socket; owned by the server
+ * @has_iommu: offer VIRTIO_F_ACCESS_PLATFORM
  * @once: stop after the first front-end
  */
 struct vhb_server_config {
@@ -26,6 +27,7 @@ struct vhb_server_config {
 	uint64_t queue_num;
 	const char *socket_path;
 	int socket_fd;
+	bool has_iommu;
 	bool once;
 };
 

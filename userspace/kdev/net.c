@@ -6,7 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/virtio_config.h>
+
 #include "kdev/vhost_ioctl.h"
+#include "lib/bits.h"
 #include "lib/log.h"
 
 static unsigned int pair_of(unsigned int index)
@@ -95,6 +98,7 @@ static void reset(struct vhb_kdev *kdev)
 	struct vhb_net *net = vhb_net_of(kdev);
 	unsigned int i;
 
+	vhb_net_set_iotlb(net, false);
 	for (i = 0; i < net->pair_count; i++) {
 		reset_vhost(net, i);
 		/* The first queue is attached when idle, as at the start. */
@@ -117,6 +121,10 @@ static int set_features(struct vhb_kdev *kdev, uint64_t acked_mask)
 
 	if (acked_mask & ~vhb_net_features(kdev))
 		return -EINVAL;
+	ret = vhb_net_set_iotlb(net, vhb_has_bit(kernel_mask,
+						 VIRTIO_F_ACCESS_PLATFORM));
+	if (ret)
+		return ret;
 	for (i = 0; i < net->pair_count; i++) {
 		ret = vhb_vhost_set_features(net->vhost_fds[i], kernel_mask);
 		if (ret)
@@ -202,11 +210,13 @@ static int start_vring(struct vhb_kdev *kdev, unsigned int index)
 	ret = vhb_vhost_net_set_backend(vring_fd(net, index),
 					vring_index(index),
 					net->tap.fds[pair]);
-	if (ret)
-		detach_idle_pair(net, pair);
-	else
+	if (!ret) {
 		net->is_running[index] = true;
-	return ret;
+		return 0;
+	}
+	detach_idle_pair(net, pair);
+	/* It reads the used ring: through the IOTLB, which may not know it yet. */
+	return ret == -EFAULT && vhb_net_has_iotlb(net) ? -EAGAIN : ret;
 }
 
 static int stop_vring(struct vhb_kdev *kdev, unsigned int index,
@@ -225,9 +235,17 @@ static int stop_vring(struct vhb_kdev *kdev, unsigned int index,
 		if (ret)
 			return ret;
 		net->is_running[index] = false;
+		/* Those of the pair's other vring, too: see vhb_program(). */
+		vhb_iotlb_port_forget(&net->iotlbs[pair_of(index)]);
 	}
 	detach_idle_pair(net, pair_of(index));
 	return vhb_vhost_get_vring_base(fd, vring_index(index), base_out);
+}
+
+static void hear_misses(struct vhb_kdev *kdev, struct vhb_loop *loop,
+			const struct vhb_kdev_listener *listener)
+{
+	vhb_net_listen_iotlb(vhb_net_of(kdev), loop, listener);
 }
 
 static void destroy(struct vhb_kdev *kdev)
@@ -235,6 +253,7 @@ static void destroy(struct vhb_kdev *kdev)
 	struct vhb_net *net = vhb_net_of(kdev);
 	unsigned int i;
 
+	vhb_net_set_iotlb(net, false);
 	for (i = 0; i < net->pair_count; i++) {
 		if (net->vhost_fds[i] >= 0)
 			close(net->vhost_fds[i]);
@@ -258,6 +277,8 @@ const struct vhb_kdev_ops vhb_net_ops = {
 	.set_vring_kick = set_vring_kick,
 	.set_vring_call = set_vring_call,
 	.set_vring_err = set_vring_err,
+	.listen = hear_misses,
+	.iotlb_write = vhb_net_iotlb_write,
 	.start_vring = start_vring,
 	.stop_vring = stop_vring,
 	.get_config = vhb_net_get_config,

@@ -26,8 +26,8 @@
 
 /*
  * What is passed through between front-end and vhost-net. Left out on purpose:
- * VHOST_F_LOG_ALL and VIRTIO_F_ACCESS_PLATFORM, as the session neither keeps a
- * dirty log nor serves an IOMMU yet; VIRTIO_F_ANY_LAYOUT, see below.
+ * VHOST_F_LOG_ALL, as the session does not keep a dirty log yet;
+ * VIRTIO_F_ANY_LAYOUT, see below.
  */
 static const unsigned int kernel_bits[] = {
 	VIRTIO_NET_F_MRG_RXBUF,
@@ -35,6 +35,7 @@ static const unsigned int kernel_bits[] = {
 	VIRTIO_RING_F_INDIRECT_DESC,
 	VIRTIO_RING_F_EVENT_IDX,
 	VIRTIO_F_VERSION_1,
+	VIRTIO_F_ACCESS_PLATFORM,
 	VIRTIO_F_IN_ORDER,
 	VIRTIO_F_RING_RESET,
 };

@@ -4,6 +4,7 @@
 
 #include <net/ethernet.h>
 
+#include "kdev/iotlb.h"
 #include "kdev/kdev.h"
 #include "kdev/net.h"
 #include "kdev/tap.h"
@@ -15,6 +16,7 @@
  * @vhost_fds: one each pair: it knows two vrings, 0 receive and 1 transmit.
  *             -1 for one that could not be reset and is opened again
  * @is_owned: VHOST_SET_OWNER was done on this descriptor
+ * @iotlbs: of @vhost_fds; open while VIRTIO_F_ACCESS_PLATFORM is acked
  * @pair_count: how many
  * @is_owner: set_owner was done on all of them
  * @is_running: vrings that have a back-end
@@ -31,6 +33,7 @@ struct vhb_net {
 	char *vhost_path;
 	int vhost_fds[VHB_NET_QUEUE_PAIRS_MAX];
 	bool is_owned[VHB_NET_QUEUE_PAIRS_MAX];
+	struct vhb_iotlb_port iotlbs[VHB_NET_QUEUE_PAIRS_MAX];
 	unsigned int pair_count;
 	bool is_owner;
 	bool is_running[2 * VHB_NET_QUEUE_PAIRS_MAX];
@@ -73,6 +76,28 @@ uint64_t vhb_net_kernel_bits(uint64_t mask);
  * Return: 0 or -errno (reported).
  */
 int vhb_net_open_vhost(struct vhb_net *net, unsigned int pair);
+
+/** The IOTLBs, in net_iotlb.c */
+
+/**
+ * vhb_net_set_iotlb() - have IOTLBs, or have none
+ * @net: the device; its descriptors are owned
+ * @is_on: VIRTIO_F_ACCESS_PLATFORM is about to be acked
+ *
+ * Return: 0 or -errno.
+ */
+int vhb_net_set_iotlb(struct vhb_net *net, bool is_on);
+
+/** vhb_net_has_iotlb() - was it set? */
+bool vhb_net_has_iotlb(const struct vhb_net *net);
+
+/** vhb_net_listen_iotlb() - misses are for this listener, or for nobody */
+void vhb_net_listen_iotlb(struct vhb_net *net, struct vhb_loop *loop,
+			  const struct vhb_kdev_listener *listener);
+
+/** vhb_net_iotlb_write() - &vhb_kdev_ops.iotlb_write */
+int vhb_net_iotlb_write(struct vhb_kdev *kdev,
+			const struct vhost_iotlb_msg *message);
 
 extern const struct vhb_kdev_ops vhb_net_ops;
 
