@@ -34,6 +34,7 @@ struct command {
 	enum command_kind kind;
 	int fd;
 	uint64_t queue_num;
+	bool has_iommu;
 };
 
 /**
@@ -73,6 +74,7 @@ static int serve(struct fixture_engine *engine, const struct command *command)
 		.loop = engine->loop,
 		.kdev = engine->kdev,
 		.queue_num = command->queue_num,
+		.has_iommu = command->has_iommu,
 		.on_end = on_session_end,
 		.argument = engine,
 	};
@@ -230,6 +232,19 @@ int session_fixture_setup_drain(void **state)
 	return 0;
 }
 
+int session_fixture_setup_iommu(void **state)
+{
+	struct session_fixture *fixture;
+	int ret = session_fixture_setup(state);
+
+	if (ret)
+		return ret;
+	fixture = *state;
+	fixture->has_iommu = true;
+	recorder_make_iotlb(fixture->recorder);
+	return 0;
+}
+
 int session_fixture_teardown(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -256,6 +271,7 @@ void fixture_connect(struct session_fixture *fixture)
 	struct command command = {
 		.kind = COMMAND_SERVE,
 		.queue_num = fixture->queue_num,
+		.has_iommu = fixture->has_iommu,
 	};
 	int fds[2];
 

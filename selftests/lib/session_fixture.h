@@ -86,6 +86,7 @@
  * @kick_fds: an eventfd each vring, labelled kick0, kick1 ...
  * @call_fds: likewise, call0 ...
  * @queue_num: what GET_QUEUE_NUM will answer the next front-end
+ * @has_iommu: VIRTIO_F_ACCESS_PLATFORM will be offered to the next front-end
  * @is_connected: there is a front-end
  * @engine: the thread
  * @before: what the process held at first
@@ -97,6 +98,7 @@ struct session_fixture {
 	int kick_fds[FIXTURE_EVENTFD_COUNT];
 	int call_fds[FIXTURE_EVENTFD_COUNT];
 	uint64_t queue_num;
+	bool has_iommu;
 	bool is_connected;
 	struct fixture_engine *engine;
 	struct resources before;
@@ -106,6 +108,7 @@ struct session_fixture {
 int session_fixture_setup(void **state);
 int session_fixture_setup_blk(void **state);
 int session_fixture_setup_drain(void **state);
+int session_fixture_setup_iommu(void **state);
 int session_fixture_teardown(void **state);
 
 /** A test with a fixture */
@@ -121,6 +124,11 @@ int session_fixture_teardown(void **state);
 /** A test with a fixture whose recorder drains: recorder_make_drain() */
 #define drain_fixture_test(function) \
 	cmocka_unit_test_setup_teardown(function, session_fixture_setup_drain, \
+					session_fixture_teardown)
+
+/** A test with a fixture that offers an IOMMU: recorder_make_iotlb() */
+#define iommu_fixture_test(function) \
+	cmocka_unit_test_setup_teardown(function, session_fixture_setup_iommu, \
 					session_fixture_teardown)
 
 /** fixture_connect() - a new front-end comes; the one before must have left */

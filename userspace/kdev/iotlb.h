@@ -25,7 +25,7 @@
  * (112 bytes in Linux 6.12), also when a vring misses the same again with its next
  * kick, and knows no limit of its own.
  */
-#define VHB_IOTLB_UNANSWERED_MAX 65536
+#define VHB_IOTLB_UNANSWERED_MAX 8192
 
 /**
  * struct vhb_iotlb_address - misses of an address that were not answered
@@ -43,7 +43,7 @@ struct vhb_iotlb_address {
  * @is_open: it is watched for misses
  * @loop: where it is watched; NULL until somebody listens
  * @listener: who is told; NULL when nobody is
- * @on_flood: called when it has more misses without an answer than it may. The
+ * @on_flood: called when it has more misses without an answer than it may: the
  *            vrings of the descriptor must be stopped, which has the kernel
  *            forget them all. NULL for a device that knows a limit of its own
  * @device: whose it is, for @on_flood

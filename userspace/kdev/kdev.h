@@ -34,6 +34,9 @@ struct vhb_loop;
  * @on_miss: somebody needs an address that the IOTLB does not know, and waits
  *           until @iotlb_write of &struct vhb_kdev_ops tells it; for
  *           VHOST_ACCESS_RO or VHOST_ACCESS_WO
+ * @on_unanswered: so many misses of a vring were not answered that it must be
+ *                 stopped, for the kernel keeps them all. It can start again when
+ *                 more is told
  * @argument: handed to them
  *
  * Called from the loop, never out of an operation. What is called may do
@@ -45,6 +48,7 @@ struct vhb_kdev_listener {
 			  const char *fault);
 	void (*on_config)(void *argument);
 	void (*on_miss)(void *argument, uint64_t iova, uint8_t permission);
+	void (*on_unanswered)(void *argument, unsigned int index);
 	void *argument;
 };
 

@@ -2,24 +2,17 @@
 /* vhost-net has an IOTLB each descriptor; the front-end knows of one. */
 #include "kdev/net_private.h"
 
-#include "kdev/vhost_ioctl.h"
-
-/* Without a back-end a vring misses nothing, and what waited is forgotten. */
+/* Without a back-end a vring misses nothing, and the kernel forgets what it did. */
 static void on_flood(struct vhb_iotlb_port *port)
 {
-	const struct vhb_kdev_listener *listener = port->listener;
-	struct vhb_net *net = port->device;
+	const struct vhb_net *net = port->device;
 	const unsigned int pair = port - net->iotlbs;
 	unsigned int index;
 
-	for (index = 2 * pair; index < 2 * pair + 2; index++) {
-		if (!net->is_running[index])
-			continue;
-		vhb_vhost_net_set_backend(port->fd, index & 1, -1);
-		if (listener)
-			listener->on_broken(listener->argument, index,
-					    "misses that nobody answers");
-	}
+	for (index = 2 * pair; index < 2 * pair + 2; index++)
+		if (net->is_running[index] && port->listener)
+			port->listener->on_unanswered(port->listener->argument,
+						      index);
 }
 
 int vhb_net_set_iotlb(struct vhb_net *net, bool is_on)

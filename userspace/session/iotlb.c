@@ -10,6 +10,7 @@
 
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "session/program.h"
 #include "session/state.h"
 #include "wire/backend.h"
 
@@ -123,7 +124,6 @@ static int edit_update(struct vhb_session *session, const struct vhb_want *want,
 		.iova = entry->iova,
 		.size = entry->size_bytes,
 	};
-	unsigned int i;
 	int ret;
 
 	ret = check_update(session, want, entry);
@@ -137,8 +137,7 @@ static int edit_update(struct vhb_session *session, const struct vhb_want *want,
 				  strerrordesc_np(-ret));
 	}
 	/* Maybe this is what they could not start without. */
-	for (i = 0; i < session->config.kdev->vring_count; i++)
-		session->have.vrings[i].is_waiting = false;
+	vhb_program_awake(session);
 	return 0;
 }
 
@@ -216,6 +215,18 @@ static int ask(int fd, const struct vhb_miss *miss)
 				sizeof(payload));
 }
 
+/* Some were not asked what they need. */
+static void miss_again(struct vhb_session *session)
+{
+	vhb_iotlb_retry(session);
+	/* With a message under way the next one does it. */
+	if (session->stage != VHB_SESSION_SERVES)
+		return;
+	vhb_program_awake(session);
+	if (vhb_program(session, &session->want))
+		vhb_warn("a vring that waited for the IOTLB: %s", session->why);
+}
+
 static void on_room(void *argument, unsigned int events)
 {
 	struct vhb_session *session = argument;
@@ -269,7 +280,7 @@ void vhb_iotlb_resume(struct vhb_session *session)
 	}
 	if (queue->has_lost) {
 		queue->has_lost = false;
-		vhb_iotlb_retry(session);
+		miss_again(session);
 	}
 }
 
@@ -319,4 +330,17 @@ void vhb_iotlb_miss(void *argument, uint64_t iova, uint8_t permission)
 			 (unsigned long long)iova);
 	}
 	vhb_iotlb_resume(session);
+}
+
+void vhb_iotlb_unanswered(void *argument, unsigned int index)
+{
+	struct vhb_session *session = argument;
+
+	if (session->stage != VHB_SESSION_SERVES)
+		return;
+	if (!session->misses.has_rested)
+		vhb_warn("vring %u rests until the front-end answers what it was asked (BACKEND_IOTLB_MSG); further ones are not logged",
+			 index);
+	session->misses.has_rested = true;
+	vhb_program_rest(session, index);
 }

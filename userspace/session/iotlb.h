@@ -45,6 +45,7 @@ struct vhb_miss {
  * @first: where the oldest is
  * @count: how many there are
  * @has_lost: the oldest had to go: vrings must try again
+ * @has_rested: a vring was stopped for want of answers
  * @is_reported: the log has it that nobody can be asked
  * @watch: the channel is watched for room
  */
@@ -53,6 +54,7 @@ struct vhb_miss_queue {
 	unsigned int first;
 	unsigned int count;
 	bool has_lost;
+	bool has_rested;
 	bool is_reported;
 	struct vhb_watch_ref watch;
 };
@@ -89,6 +91,9 @@ int vhb_edit_iotlb(struct vhb_session *session, struct vhb_want *want,
  * @permission: what for
  */
 void vhb_iotlb_miss(void *argument, uint64_t iova, uint8_t permission);
+
+/** vhb_iotlb_unanswered() - &vhb_kdev_listener.on_unanswered */
+void vhb_iotlb_unanswered(void *argument, unsigned int index);
 
 /**
  * vhb_iotlb_forget_all() - have the kernel forget all it was told

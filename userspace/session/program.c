@@ -410,6 +410,23 @@ bool vhb_program_drained(struct vhb_session *session, unsigned int index)
 	return !--session->have.draining_count;
 }
 
+void vhb_program_rest(struct vhb_session *session, unsigned int index)
+{
+	if (!session->have.vrings[index].is_running)
+		return;
+	/* What fails is tried again when the session stops it. */
+	if (!stop_vring(session, &session->want, index))
+		session->have.vrings[index].is_waiting = true;
+}
+
+void vhb_program_awake(struct vhb_session *session)
+{
+	unsigned int i;
+
+	for (i = 0; i < session->config.kdev->vring_count; i++)
+		session->have.vrings[i].is_waiting = false;
+}
+
 void vhb_program_nothing(struct vhb_session *session)
 {
 	struct vhb_kdev *kdev = session->config.kdev;

@@ -429,6 +429,7 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		.on_broken = on_broken,
 		.on_config = on_config,
 		.on_miss = vhb_iotlb_miss,
+		.on_unanswered = vhb_iotlb_unanswered,
 		.argument = session,
 	};
 	if (kdev->ops->listen)
