@@ -103,23 +103,25 @@ void translator_destroy(struct translator *translator)
 	free(translator);
 }
 
-static void shuffle(struct translator *translator, struct scattered *scattered)
+static void shuffle(struct translator *translator, uint32_t *place_of,
+		    uint32_t count)
 {
-	for (uint32_t i = scattered->page_count - 1; i; i--) {
+	for (uint32_t i = count - 1; i; i--) {
 		const uint32_t j = test_random_below(&translator->random, i + 1);
-		const uint32_t place = scattered->place_of[i];
+		const uint32_t place = place_of[i];
 
-		scattered->place_of[i] = scattered->place_of[j];
-		scattered->place_of[j] = place;
+		place_of[i] = place_of[j];
+		place_of[j] = place;
 	}
 }
 
 /* The driver's view, page by page from another place of the file */
-static int map_pages(const struct scattered *scattered)
+static int map_pages(const struct scattered *scattered, uint32_t first,
+		     uint32_t count)
 {
 	const struct guest_memory *memory = scattered->memory;
 
-	for (uint32_t i = 0; i < scattered->page_count; i++)
+	for (uint32_t i = first; i < first + count; i++)
 		if (mmap(memory->base + (size_t)i * PAGE_BYTES, PAGE_BYTES,
 			 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
 			 memory->fd,
@@ -129,20 +131,22 @@ static int map_pages(const struct scattered *scattered)
 	return 0;
 }
 
-static int rearrange(struct translator *translator, struct scattered *scattered)
+static int rearrange(struct translator *translator, struct scattered *scattered,
+		     uint32_t first, uint32_t count)
 {
-	const size_t bytes = (size_t)scattered->page_count * PAGE_BYTES;
+	uint8_t *view = scattered->memory->base + (size_t)first * PAGE_BYTES;
+	const size_t bytes = (size_t)count * PAGE_BYTES;
 	void *contents = malloc(bytes);
 	int ret;
 
 	if (!contents)
 		return -ENOMEM;
-	memcpy(contents, scattered->memory->base, bytes);
+	memcpy(contents, view, bytes);
 	pthread_mutex_lock(&translator->state_lock);
-	shuffle(translator, scattered);
-	ret = map_pages(scattered);
+	shuffle(translator, scattered->place_of + first, count);
+	ret = map_pages(scattered, first, count);
 	if (!ret)
-		memcpy(scattered->memory->base, contents, bytes);
+		memcpy(view, contents, bytes);
 	pthread_mutex_unlock(&translator->state_lock);
 	free(contents);
 	return ret;
@@ -170,7 +174,7 @@ int translator_scatter(struct translator *translator,
 		scattered->place_of[i] = i;
 	memory->region.uva = memory->region.gpa;
 	translator->memory_count++;
-	return rearrange(translator, scattered);
+	return rearrange(translator, scattered, 0, scattered->page_count);
 }
 
 /* The page that holds an address, as an update; false where there is none */
@@ -392,7 +396,8 @@ int translator_refuse(struct translator *translator, uint64_t iova,
 			    0;
 }
 
-int translator_move(struct translator *translator, struct guest_memory *memory)
+int translator_move(struct translator *translator, struct guest_memory *memory,
+		    uint64_t start_bytes, uint64_t size_bytes)
 {
 	for (unsigned int i = 0; i < translator->memory_count; i++) {
 		struct scattered *scattered = &translator->memories[i];
@@ -400,11 +405,12 @@ int translator_move(struct translator *translator, struct guest_memory *memory)
 
 		if (scattered->memory != memory)
 			continue;
-		ret = rearrange(translator, scattered);
+		ret = rearrange(translator, scattered, start_bytes / PAGE_BYTES,
+				size_bytes / PAGE_BYTES);
 		return ret ? ret :
 			     translator_invalidate(translator,
-						   memory->region.gpa,
-						   memory->region.size_bytes);
+						   memory->region.gpa +
+						   start_bytes, size_bytes);
 	}
 	return -ENOENT;
 }

@@ -68,13 +68,16 @@ int translator_invalidate(struct translator *translator, uint64_t iova,
 			  uint64_t size_bytes);
 
 /**
- * translator_move() - put all pages of a memory into another disorder
+ * translator_move() - put pages of a memory into another disorder
  * @translator: attached
- * @memory: scattered; nothing of it is with the device
+ * @memory: scattered
+ * @start_bytes: from this page on
+ * @size_bytes: so much; nothing of it is with the device, as rings always are
  *
- * The back-end is told by invalidations.
+ * The back-end is told by an invalidation.
  */
-int translator_move(struct translator *translator, struct guest_memory *memory);
+int translator_move(struct translator *translator, struct guest_memory *memory,
+		    uint64_t start_bytes, uint64_t size_bytes);
 
 /** translator_miss_count() - misses that came so far */
 unsigned int translator_miss_count(struct translator *translator);

@@ -162,7 +162,7 @@ static void *invalidate(void *argument)
 		region = &bench.guest.memory[i % 3].region;
 		ret = translator_invalidate(translator, region->gpa,
 					    region->size_bytes);
-		usleep(2000);
+		usleep(10000);
 	}
 	return (void *)ret;
 }
@@ -200,7 +200,9 @@ static void transmit_buffers_move(void **state)
 				 0);
 		assert_int_equal(net_guest_flush(&bench.guest, 0), 0);
 		assert_int_equal(translator_move(translator,
-						 &bench.guest.memory[1]), 0);
+						 &bench.guest.memory[1], 0,
+						 bench.guest.memory[1].region.size_bytes),
+				 0);
 	}
 	assert_int_equal(net_bench_exchange(&bench, 0, FEW_FRAMES), 0);
 }
