@@ -94,7 +94,7 @@ static int op_iotlb_write(struct vhb_kdev *kdev,
 		add_entry(recorder, message);
 	else if (!ret)
 		remove_entries(&recorder->iotlb, message->iova, message->size);
-	return recorder_finish(recorder, ret, line);
+	return recorder_finish(recorder, ret, "%s", line);
 }
 
 void recorder_check_entries(struct recorder *recorder)

@@ -35,6 +35,7 @@ struct command {
 	int fd;
 	uint64_t queue_num;
 	bool has_iommu;
+	unsigned int log_reply_bytes;
 };
 
 /**
@@ -75,6 +76,7 @@ static int serve(struct fixture_engine *engine, const struct command *command)
 		.kdev = engine->kdev,
 		.queue_num = command->queue_num,
 		.has_iommu = command->has_iommu,
+		.log_reply_bytes = command->log_reply_bytes,
 		.on_end = on_session_end,
 		.argument = engine,
 	};
@@ -272,6 +274,7 @@ void fixture_connect(struct session_fixture *fixture)
 		.kind = COMMAND_SERVE,
 		.queue_num = fixture->queue_num,
 		.has_iommu = fixture->has_iommu,
+		.log_reply_bytes = fixture->log_reply_bytes,
 	};
 	int fds[2];
 

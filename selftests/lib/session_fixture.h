@@ -87,6 +87,7 @@
  * @call_fds: likewise, call0 ...
  * @queue_num: what GET_QUEUE_NUM will answer the next front-end
  * @has_iommu: VIRTIO_F_ACCESS_PLATFORM will be offered to the next front-end
+ * @log_reply_bytes: what the session is told of the reply to SET_LOG_BASE
  * @is_connected: there is a front-end
  * @engine: the thread
  * @before: what the process held at first
@@ -99,6 +100,7 @@ struct session_fixture {
 	int call_fds[FIXTURE_EVENTFD_COUNT];
 	uint64_t queue_num;
 	bool has_iommu;
+	unsigned int log_reply_bytes;
 	bool is_connected;
 	struct fixture_engine *engine;
 	struct resources before;

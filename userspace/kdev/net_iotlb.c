@@ -6,11 +6,12 @@
 static void on_flood(struct vhb_iotlb_port *port)
 {
 	const struct vhb_net *net = port->device;
-	const unsigned int pair = port - net->iotlbs;
+	const unsigned int vhost = port - net->iotlbs;
 	unsigned int index;
 
-	for (index = 2 * pair; index < 2 * pair + 2; index++)
-		if (net->is_running[index] && port->listener)
+	for (index = 0; index < 2 * net->pair_count; index++)
+		if (net->is_running[index] && port->listener &&
+		    vhb_net_vhost_of(net, index) == vhost)
 			port->listener->on_unanswered(port->listener->argument,
 						      index);
 }
@@ -20,11 +21,11 @@ int vhb_net_set_iotlb(struct vhb_net *net, bool is_on)
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < net->pair_count; i++)
+	for (i = 0; i < net->vhost_count; i++)
 		vhb_iotlb_port_close(&net->iotlbs[i]);
 	if (!is_on)
 		return 0;
-	for (i = 0; i < net->pair_count; i++) {
+	for (i = 0; i < net->vhost_count; i++) {
 		net->iotlbs[i].device = net;
 		net->iotlbs[i].on_flood = on_flood;
 		ret = vhb_iotlb_port_open(&net->iotlbs[i], net->vhost_fds[i]);
@@ -44,7 +45,7 @@ void vhb_net_listen_iotlb(struct vhb_net *net, struct vhb_loop *loop,
 {
 	unsigned int i;
 
-	for (i = 0; i < net->pair_count; i++)
+	for (i = 0; i < net->vhost_count; i++)
 		vhb_iotlb_port_listen(&net->iotlbs[i], loop, listener);
 }
 
@@ -55,7 +56,7 @@ int vhb_net_iotlb_write(struct vhb_kdev *kdev,
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < net->pair_count; i++) {
+	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_iotlb_port_write(&net->iotlbs[i], message);
 		if (ret)
 			return ret;
