@@ -36,6 +36,7 @@ struct command {
 	int fd;
 	uint64_t queue_num;
 	struct vhb_report *report;
+	bool has_iommu;
 	unsigned int log_reply_bytes;
 };
 
@@ -76,6 +77,7 @@ static int serve(struct fixture_engine *engine, const struct command *command)
 		.loop = engine->loop,
 		.kdev = engine->kdev,
 		.queue_num = command->queue_num,
+		.has_iommu = command->has_iommu,
 		.log_reply_bytes = command->log_reply_bytes,
 		.on_end = on_session_end,
 		.argument = engine,
@@ -236,6 +238,19 @@ int session_fixture_setup_drain(void **state)
 	return 0;
 }
 
+int session_fixture_setup_iommu(void **state)
+{
+	struct session_fixture *fixture;
+	int ret = session_fixture_setup(state);
+
+	if (ret)
+		return ret;
+	fixture = *state;
+	fixture->has_iommu = true;
+	recorder_make_iotlb(fixture->recorder);
+	return 0;
+}
+
 int session_fixture_teardown(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -262,6 +277,7 @@ void fixture_connect(struct session_fixture *fixture)
 	struct command command = {
 		.kind = COMMAND_SERVE,
 		.queue_num = fixture->queue_num,
+		.has_iommu = fixture->has_iommu,
 		.log_reply_bytes = fixture->log_reply_bytes,
 	};
 	int fds[2];

@@ -28,6 +28,14 @@ static bool is_packed(const struct vhb_want *want)
 	       vhb_has_bit(want->features_mask, VIRTIO_F_RING_PACKED);
 }
 
+bool vhb_vring_may_be_iova(const struct vhb_session *session,
+			   const struct vhb_want *want)
+{
+	return vhb_has_bit(want->has_features ? want->features_mask :
+						session->offered_mask,
+			   VIRTIO_F_ACCESS_PLATFORM);
+}
+
 bool vhb_vring_may_be_packed(const struct vhb_session *session,
 			     const struct vhb_want *want)
 {
@@ -60,7 +68,17 @@ int vhb_vring_locate(struct vhb_session *session, const struct vhb_want *want,
 		return vhb_refuse(session, -EINVAL,
 				  "addresses of vring %u are not aligned",
 				  index);
-	if (vhb_memory_map_translate(want->map, addr->desc_uva,
+	if (vhb_iotlb_is_wanted(want)) {
+		/* See session/iotlb.h: they can be anywhere. */
+		if (vhb_range_wraps(addr->desc_uva, DESCRIPTOR_BYTES * num) ||
+		    vhb_range_wraps(addr->avail_uva, avail_bytes) ||
+		    vhb_range_wraps(addr->used_uva, used_bytes))
+			return vhb_refuse(session, -EINVAL,
+					  "addresses of vring %u wrap", index);
+		desc = addr->desc_uva;
+		avail = addr->avail_uva;
+		used = addr->used_uva;
+	} else if (vhb_memory_map_translate(want->map, addr->desc_uva,
 				     DESCRIPTOR_BYTES * num, &desc) ||
 	    vhb_memory_map_translate(want->map, addr->avail_uva, avail_bytes,
 				     &avail) ||
