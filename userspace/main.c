@@ -76,7 +76,9 @@ static int serve(const struct vhb_options *options, int signal_fd,
 		.kdev = kdev,
 		.queue_num = in_pairs ? options->net.queue_pairs :
 					kdev->vring_count,
+		.log_reply_bytes = options->log_reply_bytes,
 		.socket_path = options->socket_path,
+		.is_client = options->is_client,
 		.socket_fd = options->socket_fd,
 		.once = options->once,
 	};

@@ -126,15 +126,12 @@ static int negotiate_protocol(struct net_guest *guest)
 					      guest->offered_protocol);
 }
 
-int net_guest_connect(struct net_guest *guest, const char *socket_path)
+static int negotiate(struct net_guest *guest)
 {
 	struct frontend *frontend = &guest->frontend;
 	const uint64_t features = guest->config.features;
 	int ret;
 
-	ret = frontend_connect(frontend, socket_path, NET_GUEST_TIMEOUT_MS);
-	if (ret)
-		return ret;
 	ret = frontend_get_features(frontend, &guest->offered);
 	if (ret)
 		return ret;
@@ -149,6 +146,21 @@ int net_guest_connect(struct net_guest *guest, const char *socket_path)
 	if (ret)
 		return ret;
 	return frontend_set_features(frontend, features);
+}
+
+int net_guest_connect(struct net_guest *guest, const char *socket_path)
+{
+	int ret;
+
+	ret = frontend_connect(&guest->frontend, socket_path,
+			       NET_GUEST_TIMEOUT_MS);
+	return ret ? ret : negotiate(guest);
+}
+
+int net_guest_accept(struct net_guest *guest, int fd)
+{
+	frontend_adopt(&guest->frontend, fd, NET_GUEST_TIMEOUT_MS);
+	return negotiate(guest);
 }
 
 int net_guest_share_memory(struct net_guest *guest)
@@ -237,6 +249,19 @@ static uint16_t device_used_idx(const struct guest_ring *ring)
 	return __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE);
 }
 
+static unsigned int base_of(const struct net_guest *guest,
+			    const struct guest_ring *ring)
+{
+	switch (guest->base) {
+	case NET_GUEST_BASE_AVAIL:
+		return ring->avail_idx;
+	case NET_GUEST_BASE_FIRST:
+		return 0;
+	default:
+		return device_used_idx(ring);
+	}
+}
+
 /*
  * Goes on where the device stopped, whether or not the driver has seen all of
  * that. Who does not know of protocol features sends no ENABLE.
@@ -252,7 +277,7 @@ static int tell_ring(struct net_guest *guest, unsigned int index)
 	ret = frontend_set_vring_num(frontend, index, ring->num);
 	if (ret)
 		return ret;
-	ret = frontend_set_vring_base(frontend, index, device_used_idx(ring));
+	ret = frontend_set_vring_base(frontend, index, base_of(guest, ring));
 	if (ret)
 		return ret;
 	ret = frontend_set_vring_addr(frontend, &addr);

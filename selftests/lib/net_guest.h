@@ -25,6 +25,18 @@
 #define NET_GUEST_TIMEOUT_MS 10000
 
 /**
+ * enum net_guest_base - what SET_VRING_BASE says
+ * @NET_GUEST_BASE_USED: where the used ring ends
+ * @NET_GUEST_BASE_AVAIL: where the available ring ends, as Cloud Hypervisor does
+ * @NET_GUEST_BASE_FIRST: zero, as DPDK does
+ */
+enum net_guest_base {
+	NET_GUEST_BASE_USED,
+	NET_GUEST_BASE_AVAIL,
+	NET_GUEST_BASE_FIRST,
+};
+
+/**
  * struct net_guest_config - what kind of guest
  * @features: bits to ack; all must be offered. Without bit 30 the guest is one
  *            that never heard of protocol features
@@ -66,6 +78,7 @@ struct net_guest_queue {
  * struct net_guest - a guest
  * @config: as given
  * @frontend: its connection
+ * @base: what it says of its rings; may be changed
  * @offered: what GET_FEATURES said
  * @offered_protocol: what GET_PROTOCOL_FEATURES said
  * @vnet_bytes: length of the header before each frame
@@ -75,6 +88,7 @@ struct net_guest_queue {
 struct net_guest {
 	struct net_guest_config config;
 	struct frontend frontend;
+	enum net_guest_base base;
 	uint64_t offered;
 	uint64_t offered_protocol;
 	size_t vnet_bytes;
@@ -91,6 +105,9 @@ int net_guest_init(struct net_guest *guest,
 
 /** net_guest_connect() - connect and negotiate features; -ENOTSUP if not offered */
 int net_guest_connect(struct net_guest *guest, const char *socket_path);
+
+/** net_guest_accept() - the same with a back-end that came to us; owns @fd */
+int net_guest_accept(struct net_guest *guest, int fd);
 
 /** net_guest_share_memory() - SET_MEM_TABLE with all regions */
 int net_guest_share_memory(struct net_guest *guest);

@@ -350,7 +350,7 @@ static void one_pair_offers(void **state)
 	assert_false(vhb_has_bit(bench->guest.offered, VIRTIO_NET_F_MQ));
 	assert_true(vhb_has_bit(bench->guest.offered, VIRTIO_NET_F_CTRL_VQ));
 	assert_false(vhb_has_bit(bench->guest.offered, VIRTIO_NET_F_MAC));
-	assert_false(vhb_has_bit(bench->guest.offered, 26 /* LOG_ALL */));
+	assert_true(vhb_has_bit(bench->guest.offered, 26 /* LOG_ALL */));
 	assert_int_equal(frontend_get_queue_num(&bench->guest.frontend,
 						&queue_num), 0);
 	assert_int_equal(queue_num, 3);

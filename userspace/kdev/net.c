@@ -155,6 +155,34 @@ static int set_mem_table(struct vhb_kdev *kdev,
 	return 0;
 }
 
+static int set_log_base(struct vhb_kdev *kdev, uint64_t address)
+{
+	struct vhb_net *net = vhb_net_of(kdev);
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < net->vhost_count; i++) {
+		ret = vhb_vhost_set_log_base(net->vhost_fds[i], address);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int set_log_fd(struct vhb_kdev *kdev, int fd)
+{
+	struct vhb_net *net = vhb_net_of(kdev);
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < net->vhost_count; i++) {
+		ret = vhb_vhost_set_log_fd(net->vhost_fds[i], fd);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 /* Where a vring is: with vhost, with the control queue, or nowhere */
 enum place {
 	IN_VHOST,
@@ -361,6 +389,8 @@ const struct vhb_kdev_ops vhb_net_ops = {
 	.reset = reset,
 	.set_features = set_features,
 	.set_mem_table = set_mem_table,
+	.set_log_base = set_log_base,
+	.set_log_fd = set_log_fd,
 	.set_vring_num = set_vring_num,
 	.set_vring_base = set_vring_base,
 	.set_vring_addr = set_vring_addr,
@@ -373,5 +403,6 @@ const struct vhb_kdev_ops vhb_net_ops = {
 	.get_config = vhb_net_get_config,
 	.set_config = vhb_net_set_config,
 	.set_mtu = vhb_net_set_mtu,
+	.send_rarp = vhb_net_send_rarp,
 	.destroy = destroy,
 };

@@ -46,6 +46,7 @@ enum vhb_net_workers {
  * @poll_us: how long an idle virtqueue is watched before its thread sleeps; needs
  *           both vrings of a pair on one descriptor
  * @workers: how many threads
+ * @trust_base: the front-end knows best where a vring goes on
  */
 struct vhb_net_config {
 	const char *vhost_path;
@@ -61,6 +62,7 @@ struct vhb_net_config {
 	const char *bridge_name;
 	uint32_t poll_us;
 	enum vhb_net_workers workers;
+	bool trust_base;
 };
 
 /** vhb_net_vhost_count() - vhost descriptors that this takes */

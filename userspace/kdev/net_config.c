@@ -26,12 +26,13 @@
 
 /*
  * What is passed through between front-end and vhost-net. Left out on purpose:
- * VHOST_F_LOG_ALL and VIRTIO_F_ACCESS_PLATFORM, as the session neither keeps a
- * dirty log nor serves an IOMMU yet; VIRTIO_F_ANY_LAYOUT, see below.
+ * VIRTIO_F_ACCESS_PLATFORM, as the session serves no IOMMU yet;
+ * VIRTIO_F_ANY_LAYOUT, see below.
  */
 static const unsigned int kernel_bits[] = {
 	VIRTIO_NET_F_MRG_RXBUF,
 	VIRTIO_F_NOTIFY_ON_EMPTY,
+	VHOST_F_LOG_ALL,
 	VIRTIO_RING_F_INDIRECT_DESC,
 	VIRTIO_RING_F_EVENT_IDX,
 	VIRTIO_F_VERSION_1,
@@ -91,7 +92,14 @@ uint64_t vhb_net_features(struct vhb_kdev *kdev)
 
 uint64_t vhb_net_protocol_features(struct vhb_kdev *kdev)
 {
-	return vhb_net_of(kdev)->mtu ? vhb_bit(VHB_PROTOCOL_F_MTU) : 0;
+	const struct vhb_net *net = vhb_net_of(kdev);
+	uint64_t mask = vhb_bit(VHB_PROTOCOL_F_RARP);
+
+	if (vhb_has_bit(net->kernel_mask, VHOST_F_LOG_ALL))
+		mask |= vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD);
+	if (net->mtu)
+		mask |= vhb_bit(VHB_PROTOCOL_F_MTU);
+	return mask;
 }
 
 #define CONFIG_OFFSET(field) offsetof(struct virtio_net_config, field)

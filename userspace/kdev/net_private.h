@@ -72,6 +72,9 @@ int vhb_net_set_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 		       uint32_t size_bytes, const uint8_t *data);
 int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu);
 
+/** vhb_net_send_rarp() - &vhb_kdev_ops.send_rarp */
+int vhb_net_send_rarp(struct vhb_kdev *kdev, const uint8_t *mac);
+
 /**
  * vhb_net_kernel_bits() - the bits that mean the same to vhost-net and a guest
  * @mask: feature bits of either

@@ -283,6 +283,11 @@ static struct vhb_net *alloc_net(const struct vhb_net_config *config)
 	/* And the control queue, whose front-end may leave it to us */
 	net->kdev.vring_count = 2 * config->queue_pairs + 1;
 	vhb_net_control_init(net);
+	/*
+	 * vhost-net ends its turn with all it took in the used ring, and when it
+	 * is stopped or closed it waits for packets sent without a copy.
+	 */
+	net->kdev.keeps_nothing = !config->trust_base;
 	net->pair_count = config->queue_pairs;
 	net->vhost_count = vhb_net_vhost_count(config);
 	net->poll_us = config->poll_us;

@@ -2,6 +2,7 @@
 #ifndef VHB_SESSION_SESSION_H
 #define VHB_SESSION_SESSION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kdev/kdev.h"
@@ -30,13 +31,20 @@ typedef void (*vhb_session_end_fn)(void *argument);
  * @loop: the event loop
  * @kdev: the kernel device; used by one session at a time
  * @queue_num: what GET_QUEUE_NUM answers
+ * @log_reply_bytes: length of the reply to SET_LOG_BASE, 8 or 16; 0 for what
+ *                   suits the front-end by all that can be told of it
+ * @patience_ms: how long a message may take to arrive; 0 for VHB_PATIENCE_MS
+ * @is_wanted: does somebody wait for this session to end? NULL: nobody ever does
  * @on_end: called when the session is over
- * @argument: handed to @on_end
+ * @argument: handed to both
  */
 struct vhb_session_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	unsigned int log_reply_bytes;
+	unsigned int patience_ms;
+	bool (*is_wanted)(void *argument);
 	vhb_session_end_fn on_end;
 	void *argument;
 };
