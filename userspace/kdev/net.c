@@ -163,6 +163,7 @@ static int set_log_base(struct vhb_kdev *kdev, uint64_t address)
 	unsigned int i;
 	int ret;
 
+	vhb_control_queue_set_log_base(&net->control.queue, address);
 	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_vhost_set_log_base(net->vhost_fds[i], address);
 		if (ret)
@@ -177,11 +178,14 @@ static int set_log_fd(struct vhb_kdev *kdev, int fd)
 	unsigned int i;
 	int ret;
 
+	/* The kernel keeps a reference; we only what stays open for sure. */
+	net->control.queue.log_fd = -1;
 	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_vhost_set_log_fd(net->vhost_fds[i], fd);
 		if (ret)
 			return ret;
 	}
+	net->control.queue.log_fd = fd;
 	return 0;
 }
 
