@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The fuzzers of the codec and of whole sessions: the broker's files compiled by
+# clang for libFuzzer, with a loop that is turned by hand and mappings that are
+# counted (hand_loop.h, mappings.h). Of the tests' helpers what is needed.
+
+fuzz_out := $(out)/fuzz/obj
+fuzz_cppflags := $(vhb_cppflags) -U_FORTIFY_SOURCE
+fuzz_broker_cppflags := -Dmmap=fuzz_mmap -Dmunmap=fuzz_munmap
+fuzz_cflags := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+
+fuzz_broker_objects := $(patsubst $(tree)/%.c,$(fuzz_out)/%.o, \
+	$(wildcard $(foreach d,lib wire session,$(tree)/userspace/$(d)/*.c)))
+fuzz_helper_objects := $(patsubst %,$(fuzz_out)/selftests/lib/%.o, \
+	recorder recorder_control recorder_drain fuzz_script fuzz_seed)
+fuzz_session_objects := $(patsubst %,$(fuzz_out)/selftests/fuzz/%.o, \
+	hand_loop mappings fd_pool script_mutate session_check session_event \
+	session_replies session_run session_fuzz)
+
+fuzzers += $(out)/fuzz/session_fuzz
+
+$(fuzz_out)/userspace/%.o: $(tree)/userspace/%.c $(tree)/selftests/fuzz/program.mk
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)clang $(fuzz_cppflags) $(fuzz_broker_cppflags) \
+		$(fuzz_cflags) -MMD -MP -c -o $@ $<
+
+$(fuzz_out)/selftests/%.o: $(tree)/selftests/%.c $(tree)/selftests/fuzz/program.mk
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)clang $(fuzz_cppflags) $(fuzz_cflags) -MMD -MP -c -o $@ $<
+
+$(out)/fuzz/session_fuzz: $(fuzz_session_objects) $(fuzz_helper_objects) $(fuzz_broker_objects)
+	$(call say,FUZZER,$@)clang $(fuzz_cflags) -fsanitize=fuzzer -o $@ $^ -lcmocka
+
+-include $(wildcard $(fuzz_out)/*/*/*.d)
