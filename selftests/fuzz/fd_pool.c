@@ -16,7 +16,7 @@
 
 #define KIB UINT64_C(1024)
 #define MIB (UINT64_C(1) << 20)
-#define FDS_LOOKED_AT 1024
+#define FDS_LOOKED_AT 512
 
 /**
  * struct pooled - a descriptor
