@@ -121,6 +121,7 @@ void run_event(struct run *run, const struct script_step *step)
 		break;
 	case SCRIPT_DEAF:
 		run->is_deaf = !(step->value & 1);
+		run_read_replies(run);
 		break;
 	default:
 		news(run, step);

@@ -22,6 +22,14 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *first, size_t first_bytes,
 				 uint8_t *bytes, size_t room_bytes,
 				 unsigned int seed);
 
+const char *__asan_default_options(void);
+
+/* What was freed is kept for long enough, and in the cache. */
+const char *__asan_default_options(void)
+{
+	return "quarantine_size_mb=8:malloc_context_size=8";
+}
+
 /* One in so many is changed without looking at what it says */
 #define BLIND_ONE_IN 8
 

@@ -116,6 +116,9 @@ void run_read_replies(struct run *run)
 		keep_fd(run, &msg);
 		run->reply_bytes += received;
 		parse_replies(run);
+		/* Whole replies and room for more: there is nothing more. */
+		if (!run->reply_bytes && (size_t)received < sizeof(run->reply))
+			return;
 	}
 }
 

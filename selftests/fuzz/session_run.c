@@ -79,7 +79,6 @@ void run_settle(struct run *run, size_t size_bytes)
 		must(turns_left--);
 		run_read_replies(run);
 	}
-	run_read_replies(run);
 	must(recorder_call_count(run->recorder) - calls <= calls_max);
 	run_check_kdev(run);
 	run_check_replies(run);
