@@ -21,7 +21,10 @@ fuzz_session_objects := $(patsubst %,$(fuzz_out)/selftests/fuzz/%.o, \
 	hand_loop mappings fd_pool script_mutate session_check session_event \
 	session_replies session_run session_fuzz)
 
-fuzzers += $(out)/fuzz/session_fuzz
+fuzz_wire_objects := $(patsubst %,$(fuzz_out)/selftests/%.o, \
+	lib/fuzz_script fuzz/fd_pool fuzz/script_mutate fuzz/wire_fuzz)
+
+fuzzers += $(out)/fuzz/session_fuzz $(out)/fuzz/wire_fuzz
 
 $(fuzz_out)/userspace/%.o: $(tree)/userspace/%.c $(tree)/selftests/fuzz/program.mk
 	@mkdir -p $(@D)
@@ -34,5 +37,9 @@ $(fuzz_out)/selftests/%.o: $(tree)/selftests/%.c $(tree)/selftests/fuzz/program.
 
 $(out)/fuzz/session_fuzz: $(fuzz_session_objects) $(fuzz_helper_objects) $(fuzz_broker_objects)
 	$(call say,FUZZER,$@)clang $(fuzz_cflags) -fsanitize=fuzzer -o $@ $^ -lcmocka
+
+$(out)/fuzz/wire_fuzz: $(fuzz_wire_objects) $(filter $(fuzz_out)/userspace/wire/%, \
+	$(fuzz_broker_objects))
+	$(call say,FUZZER,$@)clang $(fuzz_cflags) -fsanitize=fuzzer -o $@ $^
 
 -include $(wildcard $(fuzz_out)/*/*/*.d)

@@ -123,12 +123,42 @@ static void set_payload(struct mutation *mutation, struct script_step *step,
 	step->size_bytes = size_bytes;
 }
 
+/* A part of a ring that ends, or begins, about where memory does */
+static uint64_t aim(struct mutation *mutation)
+{
+	static const unsigned int entry_bytes[] = { 2, 8, 16 };
+	const uint64_t num = one_in(mutation, 2) ? 256 :
+						   1u << below(mutation, 16);
+	const uint64_t part_bytes = 6 + num * entry_bytes[below(mutation, 3)];
+	const uint64_t about = 2 * below(mutation, 12) - 12;
+
+	if (one_in(mutation, 4))
+		return FIXTURE_UVA + about;
+	return FIXTURE_UVA + FIXTURE_MEMORY_BYTES - part_bytes + about;
+}
+
+static void edit_addr(struct mutation *mutation, struct script_step *step)
+{
+	struct vhb_wire_vring_addr addr;
+	uint64_t *const parts[] = {
+		&addr.desc_uva, &addr.avail_uva, &addr.used_uva,
+	};
+
+	if (step->size_bytes != sizeof(addr))
+		return;
+	memcpy(&addr, step->bytes, sizeof(addr));
+	*parts[below(mutation, VHB_ARRAY_COUNT(parts))] = aim(mutation);
+	memcpy((uint8_t *)step->bytes, &addr, sizeof(addr));
+}
+
 static void edit_payload(struct mutation *mutation, struct script_step *step)
 {
 	uint8_t *bytes;
 	unsigned int i;
 
 	set_payload(mutation, step, step->size_bytes);
+	if (step->request == VHB_SET_VRING_ADDR && !one_in(mutation, 4))
+		return edit_addr(mutation, step);
 	bytes = (uint8_t *)step->bytes;
 	for (i = 0; i <= below(mutation, 3); i++)
 		put_number(mutation, bytes, step->size_bytes);
@@ -210,6 +240,21 @@ static void fill_table(struct mutation *mutation, struct script_step *step)
 	memcpy((uint8_t *)step->bytes, &table, step->size_bytes);
 }
 
+static void fill_inflight(struct mutation *mutation, struct script_step *step)
+{
+	const struct vhb_wire_inflight inflight = {
+		.mmap_bytes = one_in(mutation, 2) ? 256 : number(mutation),
+		.mmap_offset_bytes = 4096 * below(mutation, 4),
+		.queue_count = 1 + below(mutation, 5),
+		.queue_entries = 256,
+	};
+
+	step->fds[0] = SCRIPT_SEALED_0 + below(mutation, 2);
+	if (one_in(mutation, 4))
+		step->fds[0] = SCRIPT_RECEIVED;
+	memcpy((uint8_t *)step->bytes, &inflight, VHB_WIRE_INFLIGHT_BYTES);
+}
+
 /* A message that may even be right */
 static void new_message(struct mutation *mutation, struct script_step *step)
 {
@@ -241,6 +286,9 @@ static void new_message(struct mutation *mutation, struct script_step *step)
 		fill_table(mutation, step);
 	} else if (step->request == VHB_SET_VRING_ADDR) {
 		memcpy((uint8_t *)step->bytes, &addr, sizeof(addr));
+	} else if (step->request == VHB_GET_INFLIGHT_FD ||
+		   step->request == VHB_SET_INFLIGHT_FD) {
+		fill_inflight(mutation, step);
 	} else if (step->request == VHB_ADD_MEM_REG ||
 		   step->request == VHB_REM_MEM_REG) {
 		fill_region(mutation, &single.region, index);
