@@ -110,6 +110,7 @@ struct vhb_vring_have {
  * @has_features: VHOST_SET_FEATURES was done
  * @features_mask: with this
  * @map: VHOST_SET_MEM_TABLE was done with it; one reference
+ * @is_map_unsure: but has failed with another one since
  * @draining_count: vrings that drain
  * @vrings: the first kdev->vring_count are used
  */
@@ -118,6 +119,7 @@ struct vhb_have {
 	bool has_features;
 	uint64_t features_mask;
 	struct vhb_memory_map *map;
+	bool is_map_unsure;
 	unsigned int draining_count;
 	struct vhb_vring_have vrings[VHB_VRING_COUNT_MAX];
 };
