@@ -169,6 +169,8 @@ static void edit_payload(struct mutation *mutation, struct script_step *step)
 
 static void edit_message(struct mutation *mutation, struct script_step *step)
 {
+	if (step->request == VHB_SET_VRING_ADDR && one_in(mutation, 2))
+		return edit_payload(mutation, step);
 	switch (below(mutation, 8)) {
 	case 0:
 		step->flags ^= 1u << (one_in(mutation, 8) ?
@@ -243,8 +245,9 @@ static void fill_table(struct mutation *mutation, struct script_step *step)
 static void fill_inflight(struct mutation *mutation, struct script_step *step)
 {
 	const struct vhb_wire_inflight inflight = {
-		.mmap_bytes = one_in(mutation, 2) ? 256 : number(mutation),
-		.mmap_offset_bytes = 4096 * below(mutation, 4),
+		.mmap_bytes = one_in(mutation, 4) ? number(mutation) :
+			      128 * below(mutation, 3),
+		.mmap_offset_bytes = 4096 * below(mutation, 3),
 		.queue_count = 1 + below(mutation, 5),
 		.queue_entries = 256,
 	};
@@ -286,6 +289,8 @@ static void new_message(struct mutation *mutation, struct script_step *step)
 		fill_table(mutation, step);
 	} else if (step->request == VHB_SET_VRING_ADDR) {
 		memcpy((uint8_t *)step->bytes, &addr, sizeof(addr));
+		if (one_in(mutation, 2))
+			edit_addr(mutation, step);
 	} else if (step->request == VHB_GET_INFLIGHT_FD ||
 		   step->request == VHB_SET_INFLIGHT_FD) {
 		fill_inflight(mutation, step);

@@ -147,6 +147,7 @@ static void check_message(const struct flow *flow)
 		must(message->fd_count ==
 		     !vhb_has_bit(message->payload.u64, VHB_VRING_NOFD_BIT));
 	if (message->header.request == VHB_SET_MEM_TABLE) {
+		must(message->payload.memory.region_count);
 		must(message->payload.memory.region_count <= VHB_FDS_MAX);
 		must(message->payload.memory.region_count == message->fd_count);
 	}
