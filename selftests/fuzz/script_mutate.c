@@ -124,13 +124,13 @@ static void set_payload(struct mutation *mutation, struct script_step *step,
 }
 
 /* A part of a ring that ends, or begins, about where memory does */
-static uint64_t aim(struct mutation *mutation)
+static uint64_t aim(struct mutation *mutation, unsigned int entry_bytes)
 {
-	static const unsigned int entry_bytes[] = { 2, 8, 16 };
-	const uint64_t num = one_in(mutation, 2) ? 256 :
-						   1u << below(mutation, 16);
-	const uint64_t part_bytes = 6 + num * entry_bytes[below(mutation, 3)];
-	const uint64_t about = 2 * below(mutation, 12) - 12;
+	const uint64_t num = one_in(mutation, 4) ? 1u << below(mutation, 16) :
+						   256;
+	const uint64_t part_bytes = (entry_bytes == 16 ? 0 : 6) +
+				    num * entry_bytes;
+	const uint64_t about = 2 * below(mutation, 8) - 8;
 
 	if (one_in(mutation, 4))
 		return FIXTURE_UVA + about;
@@ -140,14 +140,15 @@ static uint64_t aim(struct mutation *mutation)
 static void edit_addr(struct mutation *mutation, struct script_step *step)
 {
 	struct vhb_wire_vring_addr addr;
-	uint64_t *const parts[] = {
-		&addr.desc_uva, &addr.avail_uva, &addr.used_uva,
-	};
-
 	if (step->size_bytes != sizeof(addr))
 		return;
 	memcpy(&addr, step->bytes, sizeof(addr));
-	*parts[below(mutation, VHB_ARRAY_COUNT(parts))] = aim(mutation);
+	if (one_in(mutation, 3))
+		addr.desc_uva = aim(mutation, 16);
+	else if (one_in(mutation, 2))
+		addr.avail_uva = aim(mutation, 2);
+	else
+		addr.used_uva = aim(mutation, 8);
 	memcpy((uint8_t *)step->bytes, &addr, sizeof(addr));
 }
 
@@ -258,6 +259,21 @@ static void fill_inflight(struct mutation *mutation, struct script_step *step)
 	memcpy((uint8_t *)step->bytes, &inflight, VHB_WIRE_INFLIGHT_BYTES);
 }
 
+/* Half of the time one of those with which rings start and stop */
+static uint8_t any_request(struct mutation *mutation)
+{
+	static const uint8_t common[] = {
+		VHB_SET_MEM_TABLE, VHB_SET_VRING_ADDR, VHB_SET_VRING_NUM,
+		VHB_SET_VRING_BASE, VHB_GET_VRING_BASE, VHB_SET_VRING_KICK,
+		VHB_SET_VRING_ENABLE, VHB_SET_INFLIGHT_FD, VHB_ADD_MEM_REG,
+		VHB_REM_MEM_REG, VHB_SET_FEATURES,
+	};
+
+	if (one_in(mutation, 2))
+		return common[below(mutation, VHB_ARRAY_COUNT(common))];
+	return below(mutation, VHB_REQUEST_COUNT);
+}
+
 /* A message that may even be right */
 static void new_message(struct mutation *mutation, struct script_step *step)
 {
@@ -274,7 +290,7 @@ static void new_message(struct mutation *mutation, struct script_step *step)
 
 	*step = (struct script_step){
 		.kind = SCRIPT_MESSAGE,
-		.request = below(mutation, VHB_REQUEST_COUNT),
+		.request = any_request(mutation),
 		.flags = one_in(mutation, 2) ? 9 : 1,
 	};
 	row = vhb_message_row(step->request);
