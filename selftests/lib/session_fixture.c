@@ -19,7 +19,9 @@
 #include <cmocka.h>
 
 #include "lib/bits.h"
+#include "lib/fuzz_seed.h"
 #include "lib/log.h"
+#include "lib/recorder_state.h"
 #include "loop/loop.h"
 
 #define TIMEOUT_MS 10000
@@ -261,6 +263,8 @@ int session_fixture_teardown(void **state)
 	engine_destroy(fixture->engine);
 	assert_int_equal(recorder_running(fixture->recorder), 0);
 	recorder_assert_no_fault(fixture->recorder);
+	free(recorder_take(fixture->recorder));
+	fuzz_seed_end();
 	recorder_destroy(fixture->recorder);
 	guest_memory_destroy(&fixture->memory);
 	for (unsigned int i = 0; i < FIXTURE_EVENTFD_COUNT; i++) {
@@ -270,6 +274,20 @@ int session_fixture_teardown(void **state)
 	free(fixture);
 	resources_assert_same(&before);
 	return 0;
+}
+
+static void begin_seed(const struct session_fixture *fixture)
+{
+	const struct recorder *recorder = fixture->recorder;
+	const struct script_device device = {
+		.flags = recorder->news_fd >= 0 ? SCRIPT_DRAINS : 0,
+		.vring_count = recorder->kdev.vring_count,
+		.queue_num = fixture->queue_num,
+		.features_mask = recorder->features_mask,
+		.protocol_features_mask = recorder->protocol_features_mask,
+	};
+
+	fuzz_seed_connect(&device);
 }
 
 void fixture_connect(struct session_fixture *fixture)
@@ -283,6 +301,7 @@ void fixture_connect(struct session_fixture *fixture)
 	int fds[2];
 
 	assert_false(fixture->is_connected);
+	begin_seed(fixture);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 				    fds), 0);
 	frontend_adopt(&fixture->frontend, fds[0], TIMEOUT_MS);
