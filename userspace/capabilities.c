@@ -19,6 +19,8 @@ static const char * const net_features[] = {
 	"poll-us",
 	"workers",
 	"queue-num-as",
+	"trust-base",
+	"connect",
 	"once",
 };
 
@@ -31,6 +33,7 @@ static const char * const blk_features[] = {
 	"share-rw",
 	"vhost-device",
 	"vhost-fd",
+	"connect",
 	"once",
 };
 

@@ -160,6 +160,13 @@ static int take_queue_num_as(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
+static int take_trust_base(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->net.trust_base = true;
+	return 0;
+}
+
 static const struct vhb_option_row net_rows[] = {
 	{ "tap", "NAME", "the host's end: this tap interface, made when missing",
 	  .take = take_tap },
@@ -185,6 +192,8 @@ static const struct vhb_option_row net_rows[] = {
 	  .take = take_workers },
 	{ "queue-num-as", "UNIT", "what GET_QUEUE_NUM counts: queues or pairs (queues)",
 	  .take = take_queue_num_as },
+	{ "trust-base", NULL, "go on where the front-end says, not where the used ring ends",
+	  .take = take_trust_base },
 };
 
 static_assert(VHB_ARRAY_COUNT(net_rows) <= VHB_OPTION_SET_ROWS_MAX,

@@ -9,7 +9,7 @@ static struct vhb_kdev *make_per_vring(unsigned int pairs)
 
 	config.workers = VHB_NET_WORKERS_PER_VRING;
 	assert_int_equal(vhb_net_create(&config, &kdev), 0);
-	assert_int_equal(kdev->vring_count, 2 * pairs);
+	assert_int_equal(kdev->vring_count, 2 * pairs + 1);
 	return kdev;
 }
 
@@ -89,7 +89,7 @@ static void test_one_that_does_not_reset_is_opened_anew(void **state)
 	kdev->ops->destroy(kdev);
 }
 
-static void test_ready_descriptors_for_each_vring(void **state)
+static void test_ready_descriptors_of_every_vring(void **state)
 {
 	struct vhb_net_config config = config_of(1);
 	struct vhb_kdev *kdev;
@@ -154,7 +154,7 @@ int main(void)
 		FIXTURE_TEST(test_a_pair_shares_a_descriptor),
 		FIXTURE_TEST(test_each_vring_has_a_descriptor),
 		FIXTURE_TEST(test_one_that_does_not_reset_is_opened_anew),
-		FIXTURE_TEST(test_ready_descriptors_for_each_vring),
+		FIXTURE_TEST(test_ready_descriptors_of_every_vring),
 		FIXTURE_TEST(test_polling_is_passed_down),
 		FIXTURE_TEST(test_without_polling_nothing_is_said),
 	};

@@ -46,6 +46,7 @@ enum vhb_net_workers {
  * @poll_us: how long an idle virtqueue is watched before its thread sleeps; needs
  *           both vrings of a pair on one descriptor
  * @workers: how many threads
+ * @trust_base: the front-end knows best where a vring goes on
  */
 struct vhb_net_config {
 	const char *vhost_path;
@@ -61,6 +62,7 @@ struct vhb_net_config {
 	const char *bridge_name;
 	uint32_t poll_us;
 	enum vhb_net_workers workers;
+	bool trust_base;
 };
 
 /** vhb_net_vhost_count() - vhost descriptors that this takes */
@@ -86,5 +88,21 @@ vhb_net_vhost_count(const struct vhb_net_config *config)
  */
 int vhb_net_create(const struct vhb_net_config *config,
 		   struct vhb_kdev **kdev_out);
+
+/**
+ * vhb_net_tap_name() - the interface that a net device is on
+ * @kdev: made by vhb_net_create()
+ *
+ * Return: its name, as it was at first; lives as long as the device.
+ */
+const char *vhb_net_tap_name(struct vhb_kdev *kdev);
+
+/**
+ * vhb_net_has_tap_here() - is that interface in this network namespace?
+ * @kdev: made by vhb_net_create()
+ *
+ * If not, its name means nothing here, or something else.
+ */
+bool vhb_net_has_tap_here(struct vhb_kdev *kdev);
 
 #endif

@@ -26,7 +26,6 @@
 
 /*
  * What is passed through between front-end and vhost-net. Left out on purpose:
- * VIRTIO_F_ACCESS_PLATFORM, as the session serves no IOMMU yet;
  * VIRTIO_F_ANY_LAYOUT, see below.
  */
 static const unsigned int kernel_bits[] = {
@@ -36,20 +35,19 @@ static const unsigned int kernel_bits[] = {
 	VIRTIO_RING_F_INDIRECT_DESC,
 	VIRTIO_RING_F_EVENT_IDX,
 	VIRTIO_F_VERSION_1,
+	VIRTIO_F_ACCESS_PLATFORM,
 	VIRTIO_F_IN_ORDER,
 	VIRTIO_F_RING_RESET,
 };
 
 /*
- * What several pairs need. Who drives the control queue in most VMMs is the
- * front-end; the bits say that this back-end copes with the outcome. Front-ends
- * that would pass the control queue on to the back-end (User-Mode Linux) wait
- * for ever for an answer, so with one pair, all they can use, none of these
- * are offered. CTRL_GUEST_OFFLOADS never is: vhost-user has no message that
- * would bring new offloads to the tap.
+ * What comes with a control queue. Who serves it in most VMMs is the front-end; the
+ * bits say that this back-end copes with the outcome, and does the work where the
+ * front-end leaves it to us (net_control.h). CTRL_GUEST_OFFLOADS is not offered:
+ * where the front-end serves the queue, vhost-user has no message that would
+ * bring new offloads to the tap.
  */
-static const unsigned int multi_queue_bits[] = {
-	VIRTIO_NET_F_MQ,
+static const unsigned int control_bits[] = {
 	VIRTIO_NET_F_CTRL_VQ,
 	VIRTIO_NET_F_CTRL_RX,
 	VIRTIO_NET_F_CTRL_VLAN,
@@ -85,10 +83,10 @@ uint64_t vhb_net_features(struct vhb_kdev *kdev)
 		mask |= vhb_bit(VIRTIO_NET_F_MTU);
 	if (net->has_mac)
 		mask |= vhb_bit(VIRTIO_NET_F_MAC);
-	if (net->pair_count > 1) {
-		for (i = 0; i < VHB_ARRAY_COUNT(multi_queue_bits); i++)
-			mask |= vhb_bit(multi_queue_bits[i]);
-	}
+	if (net->pair_count > 1)
+		mask |= vhb_bit(VIRTIO_NET_F_MQ);
+	for (i = 0; i < VHB_ARRAY_COUNT(control_bits); i++)
+		mask |= vhb_bit(control_bits[i]);
 	return mask;
 }
 
@@ -116,6 +114,17 @@ static void put_le16(uint8_t *data, uint16_t value)
 	data[1] = value >> 8;
 }
 
+static uint16_t status_of(const struct vhb_net *net)
+{
+	uint16_t status = 0;
+
+	if (!net->link.is_down)
+		status |= VIRTIO_NET_S_LINK_UP;
+	if (net->control.must_announce)
+		status |= VIRTIO_NET_S_ANNOUNCE;
+	return status;
+}
+
 int vhb_net_get_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 		       uint32_t size_bytes, uint8_t *data)
 {
@@ -126,8 +135,7 @@ int vhb_net_get_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 		return -EINVAL;
 	vhb_net_settle_mtu(net);
 	memcpy(space + CONFIG_OFFSET(mac), net->mac, sizeof(net->mac));
-	put_le16(space + CONFIG_OFFSET(status),
-		 net->link.is_down ? 0 : VIRTIO_NET_S_LINK_UP);
+	put_le16(space + CONFIG_OFFSET(status), status_of(net));
 	put_le16(space + CONFIG_OFFSET(max_virtqueue_pairs), net->pair_count);
 	put_le16(space + CONFIG_OFFSET(mtu), net->mtu);
 	/* All ones: speed (32 bits) and duplex (8 bits) are not known. */

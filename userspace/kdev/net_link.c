@@ -19,7 +19,7 @@ bool vhb_net_settle_mtu(struct vhb_net *net)
 	const uint16_t old_mtu = net->mtu;
 	unsigned int i;
 
-	for (i = 0; i < net->kdev.vring_count; i++)
+	for (i = 0; i < 2 * net->pair_count; i++)
 		if (net->is_running[i])
 			return false;
 	net->mtu = net->own_mtu;

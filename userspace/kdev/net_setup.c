@@ -11,8 +11,14 @@
 #include "kdev/module.h"
 #include "kdev/vhost_ioctl.h"
 #include "lib/bits.h"
+#include "lib/fd.h"
 #include "lib/log.h"
 #include "netlink/link.h"
+
+/* Of a front-end: kick, call and error descriptor, and our relay of calls */
+#define FDS_EACH_VRING 4
+/* Sockets, the loop, what one message brings, and some to spare */
+#define FDS_BESIDES 64
 
 /* The module behind a device node: one of ours or the kernel's own */
 static const char *module_of(const char *vhost_path)
@@ -215,6 +221,25 @@ static int set_up_link(struct vhb_net *net, const struct vhb_net_config *config)
 	return set_up(net, &link);
 }
 
+/*
+ * Said now, and not when a front-end has set up half of its vrings: what it sends
+ * besides is the kick, call and error descriptor of each.
+ */
+static int check_limit(const struct vhb_net_config *config)
+{
+	const unsigned int vring_count = 2 * config->queue_pairs + 1;
+	const unsigned int needed = config->queue_pairs +
+				    vhb_net_vhost_count(config) +
+				    FDS_EACH_VRING * vring_count + FDS_BESIDES;
+	const uint64_t limit = vhb_fd_raise_limit();
+
+	if (needed <= limit)
+		return 0;
+	vhb_err("%u queue pairs take up to %u descriptors, this process may have %llu: raise the limit ('ulimit -n %u', or LimitNOFILE= of a systemd unit), or use fewer --queue-pairs",
+		config->queue_pairs, needed, (unsigned long long)limit, needed);
+	return -EMFILE;
+}
+
 static int check_counts(const struct vhb_net_config *config)
 {
 	const unsigned int pairs = config->queue_pairs;
@@ -236,7 +261,7 @@ static int check_counts(const struct vhb_net_config *config)
 			config->tap_fd_count, pairs);
 		return -EINVAL;
 	}
-	return 0;
+	return check_limit(config);
 }
 
 static void close_all(const int *fds, unsigned int count)
@@ -255,7 +280,14 @@ static struct vhb_net *alloc_net(const struct vhb_net_config *config)
 	if (!net)
 		return NULL;
 	net->kdev.ops = &vhb_net_ops;
-	net->kdev.vring_count = 2 * config->queue_pairs;
+	/* And the control queue, whose front-end may leave it to us */
+	net->kdev.vring_count = 2 * config->queue_pairs + 1;
+	vhb_net_control_init(net);
+	/*
+	 * vhost-net ends its turn with all it took in the used ring, and when it
+	 * is stopped or closed it waits for packets sent without a copy.
+	 */
+	net->kdev.keeps_nothing = !config->trust_base;
 	net->pair_count = config->queue_pairs;
 	net->vhost_count = vhb_net_vhost_count(config);
 	net->poll_us = config->poll_us;
