@@ -14,6 +14,7 @@
 #include "session/handlers.h"
 #include "session/program.h"
 #include "session/state.h"
+#include "session/vring.h"
 #include "wire/backend.h"
 #include "wire/message_table.h"
 
@@ -382,6 +383,14 @@ static void on_broken(void *argument, unsigned int index, const char *fault)
 {
 	struct vhb_session *session = argument;
 
+	/* It could not be set up anew: nothing of that memory comes back. */
+	if (session->stage != VHB_SESSION_ENDS &&
+	    vhb_vring_is_cut_off(session, index)) {
+		vhb_warn("guest memory under vring %u is gone, its file was truncated; connection closed",
+			 index);
+		end(session);
+		return;
+	}
 	if (session->break_count++ < REFUSALS_LOGGED)
 		vhb_warn("vring %u is broken: its driver broke the rules (%s); it rests until it is set up anew",
 			 index, fault);
