@@ -27,6 +27,7 @@
 enum command_kind {
 	COMMAND_NOTHING,
 	COMMAND_SERVE,
+	COMMAND_REPORT,
 	COMMAND_STOP,
 };
 
@@ -34,6 +35,7 @@ struct command {
 	enum command_kind kind;
 	int fd;
 	uint64_t queue_num;
+	struct vhb_report *report;
 	unsigned int log_reply_bytes;
 };
 
@@ -94,6 +96,8 @@ static void on_command(void *argument, unsigned int events)
 		abort();
 	if (command.kind == COMMAND_SERVE)
 		ret = serve(engine, &command);
+	else if (command.kind == COMMAND_REPORT)
+		vhb_session_report(engine->session, command.report);
 	else if (command.kind == COMMAND_STOP)
 		vhb_loop_stop(engine->loop);
 	if (vhb_loop_watch(engine->loop, engine->command_fds[0], POLLIN,
@@ -294,6 +298,16 @@ void fixture_expect_ended(struct session_fixture *fixture)
 		fail_msg("connection is not closed: %s", strerrorname_np(-ret));
 	wait_ended(fixture);
 	frontend_close(&fixture->frontend);
+}
+
+void fixture_report(struct session_fixture *fixture, struct vhb_report *report)
+{
+	const struct command command = {
+		.kind = COMMAND_REPORT,
+		.report = report,
+	};
+
+	engine_command(fixture->engine, &command);
 }
 
 void fixture_expect_alive(struct session_fixture *fixture)

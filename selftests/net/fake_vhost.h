@@ -46,6 +46,8 @@ struct fake_vhost {
 	bool is_vhost;
 	bool has_owner;
 	uint64_t features_mask;
+	uint64_t log_base;
+	int log_fd;
 	unsigned int table_count;
 	struct vhost_vring_addr addr[2];
 	struct fake_vring vrings[2];
@@ -145,6 +147,14 @@ static inline int fake_ioctl(struct fake_vhost *vhost, unsigned long request,
 	if (request == VHOST_RESET_OWNER) {
 		memset(vhost, 0, sizeof(*vhost));
 		vhost->is_vhost = true;
+		return 0;
+	}
+	if (request == VHOST_SET_LOG_BASE) {
+		vhost->log_base = *(uint64_t *)argument;
+		return 0;
+	}
+	if (request == VHOST_SET_LOG_FD) {
+		vhost->log_fd = *(int *)argument;
 		return 0;
 	}
 	if (request == VHOST_SET_MEM_TABLE) {

@@ -381,6 +381,16 @@ static void destroy(struct vhb_kdev *kdev)
 	free(net);
 }
 
+const char *vhb_net_tap_name(struct vhb_kdev *kdev)
+{
+	return vhb_net_of(kdev)->tap.name;
+}
+
+bool vhb_net_has_tap_here(struct vhb_kdev *kdev)
+{
+	return vhb_net_of(kdev)->tap.ifindex;
+}
+
 const struct vhb_kdev_ops vhb_net_ops = {
 	.name = "net",
 	.features = vhb_net_features,

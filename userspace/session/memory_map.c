@@ -553,6 +553,15 @@ unsigned int vhb_memory_map_region_count(const struct vhb_memory_map *map)
 	return map ? map->region_count : 0;
 }
 
+uint64_t vhb_memory_map_bytes(const struct vhb_memory_map *map)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < vhb_memory_map_region_count(map); i++)
+		bytes += map->by_gpa[i]->region.size_bytes;
+	return bytes;
+}
+
 int vhb_memory_map_translate(const struct vhb_memory_map *map, uint64_t uva,
 			     uint64_t size_bytes, uint64_t *hva_out)
 {
