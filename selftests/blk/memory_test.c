@@ -93,6 +93,14 @@ static int tear_down(void **state)
 	return ret;
 }
 
+static void check(struct bench *bench, int ret)
+{
+	if (!ret)
+		return;
+	broker_show_log(&bench->broker);
+	fail_msg("%s; %s", strerror(-ret), bench->guest.frontend.why);
+}
+
 static void load_goes_on(struct bench *bench)
 {
 	const uint64_t count = blk_verify_completed(bench->verify);
@@ -117,11 +125,10 @@ static void memory_comes_and_goes_under_load(void **state)
 		assert_int_equal(guest_memory_create(&memory, REGION_MIB, gpa,
 						     0), 0);
 		load_goes_on(bench);
-		assert_int_equal(frontend_add_mem_reg(frontend, &memory.region,
-						      memory.fd), 0);
+		check(bench, frontend_add_mem_reg(frontend, &memory.region,
+						  memory.fd));
 		load_goes_on(bench);
-		assert_int_equal(frontend_rem_mem_reg(frontend,
-						      &memory.region), 0);
+		check(bench, frontend_rem_mem_reg(frontend, &memory.region));
 		guest_memory_destroy(&memory);
 	}
 	assert_int_equal(blk_verify_finish(bench->verify), 0);

@@ -196,7 +196,8 @@ static int negotiate(struct blk_guest *guest)
 				  vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
 				  vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
 				  vhb_bit(VHB_PROTOCOL_F_CONFIG) |
-				  vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
+				  vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD) |
+				  vhb_bit(VHB_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
 	const uint64_t wanted = wanted_features(guest);
 	struct frontend *frontend = &guest->frontend;
 	uint64_t mask, count;
