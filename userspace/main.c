@@ -115,6 +115,7 @@ static int serve(const struct vhb_options *options, int signal_fd,
 		.is_client = options->is_client,
 		.socket_fd = options->socket_fd,
 		.once = options->once,
+		.has_iommu = options->has_iommu,
 	};
 	struct vhb_control *control;
 	struct vhb_server *server;

@@ -102,6 +102,13 @@ static int take_trace(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
+static int take_iommu(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->has_iommu = true;
+	return 0;
+}
+
 static int take_log_reply(struct vhb_parse *parse, const char *value)
 {
 	if (!strcmp(value, "auto"))
@@ -138,7 +145,7 @@ static int take_version(struct vhb_parse *parse, const char *value)
 }
 
 /* Those of common_rows that only back-ends have; they come first. */
-#define BACK_END_ROWS 9
+#define BACK_END_ROWS 10
 
 static const struct vhb_option_row common_rows[] = {
 	{ "socket-path", "PATH", "listen for front-ends on this UNIX socket",
@@ -149,6 +156,8 @@ static const struct vhb_option_row common_rows[] = {
 	  .take = take_connect },
 	{ "once", NULL, "end after the first front-end",
 	  .take = take_once },
+	{ "iommu", NULL, "the guest may put an IOMMU before the device",
+	  .take = take_iommu },
 	{ "log-reply", "BYTES", "length of the reply to SET_LOG_BASE: auto, 8 or 16 (auto)",
 	  .take = take_log_reply },
 	{ "print-capabilities", NULL, "print JSON for management programs and end",

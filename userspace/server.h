@@ -22,6 +22,7 @@ struct vhb_server;
  * @is_client: the front-end listens on @socket_path: connect to it, again
  *             whenever the connection has gone
  * @socket_fd: a listening or a connected socket; owned by the server
+ * @has_iommu: offer VIRTIO_F_ACCESS_PLATFORM
  * @patience_ms: see &struct vhb_session_config
  * @once: stop after the first front-end
  */
@@ -33,6 +34,7 @@ struct vhb_server_config {
 	const char *socket_path;
 	bool is_client;
 	int socket_fd;
+	bool has_iommu;
 	unsigned int patience_ms;
 	bool once;
 };

@@ -134,6 +134,8 @@ void blk_guest_close(struct blk_guest *guest)
 
 void blk_guest_hang_up(struct blk_guest *guest)
 {
+	if (guest->translator)
+		translator_detach(guest->translator);
 	frontend_close(&guest->frontend);
 }
 
@@ -185,6 +187,8 @@ static uint64_t wanted_features(const struct blk_guest *guest)
 
 	if (guest->is_packed)
 		mask |= vhb_bit(VIRTIO_F_RING_PACKED);
+	if (guest->translator)
+		mask |= vhb_bit(VIRTIO_F_ACCESS_PLATFORM);
 	return mask;
 }
 
@@ -265,6 +269,14 @@ static int start_queue(struct blk_guest *guest, unsigned int index,
 	return ret;
 }
 
+static int share_memory(struct blk_guest *guest)
+{
+	if (guest->translator)
+		return translator_attach(guest->translator, &guest->frontend);
+	return frontend_set_mem_table(&guest->frontend, &guest->memory.region,
+				      &guest->memory.fd, 1);
+}
+
 int blk_guest_connect(struct blk_guest *guest, const char *path,
 		      enum blk_guest_base base)
 {
@@ -283,8 +295,7 @@ int blk_guest_connect(struct blk_guest *guest, const char *path,
 		ret = frontend_set_inflight_fd(frontend, &guest->inflight,
 					       guest->inflight_fd);
 	if (!ret)
-		ret = frontend_set_mem_table(frontend, &guest->memory.region,
-					     &guest->memory.fd, 1);
+		ret = share_memory(guest);
 	for (i = 0; !ret && i < BLK_GUEST_QUEUES; i++)
 		ret = start_queue(guest, i, base);
 	if (ret)

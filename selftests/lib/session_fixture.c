@@ -19,7 +19,9 @@
 #include <cmocka.h>
 
 #include "lib/bits.h"
+#include "lib/fuzz_seed.h"
 #include "lib/log.h"
+#include "lib/recorder_state.h"
 #include "loop/loop.h"
 
 #define TIMEOUT_MS 10000
@@ -36,6 +38,7 @@ struct command {
 	int fd;
 	uint64_t queue_num;
 	struct vhb_report *report;
+	bool has_iommu;
 	unsigned int log_reply_bytes;
 };
 
@@ -76,6 +79,7 @@ static int serve(struct fixture_engine *engine, const struct command *command)
 		.loop = engine->loop,
 		.kdev = engine->kdev,
 		.queue_num = command->queue_num,
+		.has_iommu = command->has_iommu,
 		.log_reply_bytes = command->log_reply_bytes,
 		.on_end = on_session_end,
 		.argument = engine,
@@ -236,6 +240,19 @@ int session_fixture_setup_drain(void **state)
 	return 0;
 }
 
+int session_fixture_setup_iommu(void **state)
+{
+	struct session_fixture *fixture;
+	int ret = session_fixture_setup(state);
+
+	if (ret)
+		return ret;
+	fixture = *state;
+	fixture->has_iommu = true;
+	recorder_make_iotlb(fixture->recorder);
+	return 0;
+}
+
 int session_fixture_teardown(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -246,6 +263,8 @@ int session_fixture_teardown(void **state)
 	engine_destroy(fixture->engine);
 	assert_int_equal(recorder_running(fixture->recorder), 0);
 	recorder_assert_no_fault(fixture->recorder);
+	free(recorder_take(fixture->recorder));
+	fuzz_seed_end();
 	recorder_destroy(fixture->recorder);
 	guest_memory_destroy(&fixture->memory);
 	for (unsigned int i = 0; i < FIXTURE_EVENTFD_COUNT; i++) {
@@ -257,16 +276,32 @@ int session_fixture_teardown(void **state)
 	return 0;
 }
 
+static void begin_seed(const struct session_fixture *fixture)
+{
+	const struct recorder *recorder = fixture->recorder;
+	const struct script_device device = {
+		.flags = recorder->news_fd >= 0 ? SCRIPT_DRAINS : 0,
+		.vring_count = recorder->kdev.vring_count,
+		.queue_num = fixture->queue_num,
+		.features_mask = recorder->features_mask,
+		.protocol_features_mask = recorder->protocol_features_mask,
+	};
+
+	fuzz_seed_connect(&device);
+}
+
 void fixture_connect(struct session_fixture *fixture)
 {
 	struct command command = {
 		.kind = COMMAND_SERVE,
 		.queue_num = fixture->queue_num,
+		.has_iommu = fixture->has_iommu,
 		.log_reply_bytes = fixture->log_reply_bytes,
 	};
 	int fds[2];
 
 	assert_false(fixture->is_connected);
+	begin_seed(fixture);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 				    fds), 0);
 	frontend_adopt(&fixture->frontend, fds[0], TIMEOUT_MS);

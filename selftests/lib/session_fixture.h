@@ -87,6 +87,7 @@
  * @kick_fds: an eventfd each vring, labelled kick0, kick1 ...
  * @call_fds: likewise, call0 ...
  * @queue_num: what GET_QUEUE_NUM will answer the next front-end
+ * @has_iommu: VIRTIO_F_ACCESS_PLATFORM will be offered to the next front-end
  * @log_reply_bytes: what the session is told of the reply to SET_LOG_BASE
  * @is_connected: there is a front-end
  * @engine: the thread
@@ -99,6 +100,7 @@ struct session_fixture {
 	int kick_fds[FIXTURE_EVENTFD_COUNT];
 	int call_fds[FIXTURE_EVENTFD_COUNT];
 	uint64_t queue_num;
+	bool has_iommu;
 	unsigned int log_reply_bytes;
 	bool is_connected;
 	struct fixture_engine *engine;
@@ -109,6 +111,7 @@ struct session_fixture {
 int session_fixture_setup(void **state);
 int session_fixture_setup_blk(void **state);
 int session_fixture_setup_drain(void **state);
+int session_fixture_setup_iommu(void **state);
 int session_fixture_teardown(void **state);
 
 /** A test with a fixture */
@@ -124,6 +127,11 @@ int session_fixture_teardown(void **state);
 /** A test with a fixture whose recorder drains: recorder_make_drain() */
 #define drain_fixture_test(function) \
 	cmocka_unit_test_setup_teardown(function, session_fixture_setup_drain, \
+					session_fixture_teardown)
+
+/** A test with a fixture that offers an IOMMU: recorder_make_iotlb() */
+#define iommu_fixture_test(function) \
+	cmocka_unit_test_setup_teardown(function, session_fixture_setup_iommu, \
 					session_fixture_teardown)
 
 /** fixture_connect() - a new front-end comes; the one before must have left */

@@ -103,7 +103,11 @@ static void on_drain_done(void *argument, int result)
 
 int vhb_blk_drain_vring(struct vhb_blk *blk, unsigned int index)
 {
-	const struct vhost_bridge_uring area = { .index = index };
+	const struct vhost_bridge_uring area = {
+		.index = index,
+		/* The front-end waits, and could not tell the IOTLB more. */
+		.flags = VHOST_BRIDGE_VRING_GIVE_UP,
+	};
 	struct vhb_blk_drain *drain = &blk->drains[index];
 	int ret;
 

@@ -44,6 +44,7 @@ int vhb_bridge_stop_vring(int fd, unsigned int index)
 	const struct vhost_bridge_vring vring = {
 		.size_bytes = sizeof(vring),
 		.index = index,
+		.flags = VHOST_BRIDGE_VRING_GIVE_UP,
 	};
 	int ret;
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/virtio_config.h>
+
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "session/handlers.h"
@@ -60,6 +62,7 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SEND_RARP] = { .edit = vhb_edit_rarp },
 	[VHB_NET_SET_MTU] = { .edit = vhb_edit_mtu },
 	[VHB_SET_BACKEND_REQ_FD] = { .edit = vhb_edit_backend_fd },
+	[VHB_IOTLB_MSG] = { .edit = vhb_edit_iotlb },
 	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
 	[VHB_SET_CONFIG] = { .edit = vhb_edit_config },
 	[VHB_GET_INFLIGHT_FD] = { .edit = vhb_edit_inflight_offer,
@@ -159,9 +162,12 @@ static int program_next(struct vhb_session *session)
 		return ret;
 	}
 
+	if (session->want.backend_fd != session->next.backend_fd)
+		vhb_iotlb_pause(session);
 	drop_difference(&session->want, &session->next);
 	session->want = session->next;
 	settle_bases(&session->want);
+	vhb_iotlb_resume(session);
 	return 0;
 }
 
@@ -327,6 +333,7 @@ static void end(struct vhb_session *session)
 		drop_difference(&session->next, &session->want);
 	session->stage = VHB_SESSION_ENDS;
 	vhb_channel_close(&session->channel);
+	vhb_iotlb_pause(session);
 	if (!vhb_program_drain_all(session))
 		session->config.on_end(session->config.argument);
 }
@@ -431,6 +438,8 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	init_want(&session->want);
 	session->offered_mask = kdev->ops->features(kdev) |
 				vhb_bit(VHB_F_PROTOCOL_FEATURES_BIT);
+	if (!config->has_iommu || !kdev->ops->iotlb_write)
+		session->offered_mask &= ~vhb_bit(VIRTIO_F_ACCESS_PLATFORM);
 	session->offered_protocol_mask =
 		vhb_bit(VHB_PROTOCOL_F_MQ) |
 		vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
@@ -456,6 +465,8 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		.on_drained = on_drained,
 		.on_broken = on_broken,
 		.on_config = on_config,
+		.on_miss = vhb_iotlb_miss,
+		.on_unanswered = vhb_iotlb_unanswered,
 		.argument = session,
 	};
 	if (kdev->ops->listen)
@@ -491,6 +502,7 @@ void vhb_session_destroy(struct vhb_session *session)
 	if (kdev->ops->listen)
 		kdev->ops->listen(kdev, session->config.loop, NULL);
 	vhb_loop_unwatch(session->config.loop, &session->watch);
+	vhb_iotlb_pause(session);
 	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
