@@ -306,6 +306,12 @@ static void stop_listening(struct vhb_server *server)
 	server->connector = NULL;
 }
 
+void vhb_server_report(const struct vhb_server *server,
+		       struct vhb_report *report)
+{
+	vhb_session_report(server->session, report);
+}
+
 void vhb_server_stop(struct vhb_server *server)
 {
 	server->is_stopping = true;

@@ -7,6 +7,7 @@
 
 #include "kdev/kdev.h"
 #include "loop/loop.h"
+#include "session/report.h"
 
 /** struct vhb_server - takes one front-end after another */
 struct vhb_server;
@@ -50,6 +51,14 @@ struct vhb_server_config {
  */
 int vhb_server_create(const struct vhb_server_config *config,
 		      struct vhb_server **server_out);
+
+/**
+ * vhb_server_report() - what there is to tell of the session
+ * @server: the server
+ * @report: filled in
+ */
+void vhb_server_report(const struct vhb_server *server,
+		       struct vhb_report *report);
 
 /**
  * vhb_server_stop() - take no more front-ends, end the session, stop the loop

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/bits.h"
+#include "lib/fuzz_seed.h"
 
 #define CONNECT_RETRY_MS 10
 #define SEND_FDS_MAX 253
@@ -123,6 +124,7 @@ int frontend_send_bytes(struct frontend *frontend, const void *bytes,
 
 	if (fd_count > SEND_FDS_MAX)
 		return -EINVAL;
+	fuzz_seed_send(bytes, size_bytes, fds, fd_count);
 	if (fd_count) {
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));

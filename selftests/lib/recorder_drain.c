@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "lib/fuzz_seed.h"
+
 #define WAIT_MS 10000
 
 static struct vhb_kdev_ops drain_ops;
@@ -140,16 +142,19 @@ void recorder_finish_drain(struct recorder *recorder, unsigned int index)
 {
 	struct recorded_vring *vring = &recorder->vrings[index];
 
+	fuzz_seed_event(SCRIPT_FINISH_DRAIN, index, 0);
 	assert_true(take_flag(recorder, &vring->is_draining));
 	set_flag(recorder, &vring->is_drained);
 }
 
 void recorder_break(struct recorder *recorder, unsigned int index)
 {
+	fuzz_seed_event(SCRIPT_BREAK, index, 0);
 	set_flag(recorder, &recorder->vrings[index].is_broken);
 }
 
 void recorder_change_config(struct recorder *recorder)
 {
+	fuzz_seed_event(SCRIPT_CONFIG, 0, 0);
 	set_flag(recorder, &recorder->is_config_new);
 }

@@ -9,6 +9,7 @@
 #include "lib/guest_memory.h"
 #include "lib/recorder.h"
 #include "lib/resources.h"
+#include "session/report.h"
 #include "session/session.h"
 
 /**
@@ -141,6 +142,9 @@ void fixture_disconnect(struct session_fixture *fixture);
 
 /** fixture_expect_ended() - the session closes the connection by itself */
 void fixture_expect_ended(struct session_fixture *fixture);
+
+/** fixture_report() - vhb_session_report(), also without a session */
+void fixture_report(struct session_fixture *fixture, struct vhb_report *report);
 
 /** fixture_expect_alive() - the session answers; all before it is done */
 void fixture_expect_alive(struct session_fixture *fixture);

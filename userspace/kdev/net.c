@@ -163,6 +163,7 @@ static int set_log_base(struct vhb_kdev *kdev, uint64_t address)
 	unsigned int i;
 	int ret;
 
+	vhb_control_queue_set_log_base(&net->control.queue, address);
 	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_vhost_set_log_base(net->vhost_fds[i], address);
 		if (ret)
@@ -177,11 +178,14 @@ static int set_log_fd(struct vhb_kdev *kdev, int fd)
 	unsigned int i;
 	int ret;
 
+	/* The kernel keeps a reference; we only what stays open for sure. */
+	net->control.queue.log_fd = -1;
 	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_vhost_set_log_fd(net->vhost_fds[i], fd);
 		if (ret)
 			return ret;
 	}
+	net->control.queue.log_fd = fd;
 	return 0;
 }
 
@@ -392,6 +396,16 @@ static void destroy(struct vhb_kdev *kdev)
 	vhb_tap_close(&net->tap);
 	free(net->vhost_path);
 	free(net);
+}
+
+const char *vhb_net_tap_name(struct vhb_kdev *kdev)
+{
+	return vhb_net_of(kdev)->tap.name;
+}
+
+bool vhb_net_has_tap_here(struct vhb_kdev *kdev)
+{
+	return vhb_net_of(kdev)->tap.ifindex;
 }
 
 const struct vhb_kdev_ops vhb_net_ops = {

@@ -8,9 +8,16 @@
 
 #include <linux/vhost.h>
 
+#include "kdev/ioctl_trace.h"
+#include "lib/trace.h"
+
 static int vhost_ioctl(int fd, unsigned long request, const void *argument)
 {
-	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+	int ret = ioctl(fd, request, argument) < 0 ? -errno : 0;
+
+	if (vhb_trace_enabled())
+		vhb_ioctl_trace(fd, request, argument, ret);
+	return ret;
 }
 
 static int set_vring_state(int fd, unsigned long request, unsigned int index,

@@ -31,6 +31,15 @@ static const struct vhb_mapping *find_uva(const struct vhb_memory_map *map,
 	return NULL;
 }
 
+uint64_t vhb_memory_map_bytes(const struct vhb_memory_map *map)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < vhb_memory_map_region_count(map); i++)
+		bytes += map->by_gpa[i]->region.size_bytes;
+	return bytes;
+}
+
 int vhb_memory_map_translate_first(const struct vhb_memory_map *map,
 				   uint64_t uva, uint64_t size_bytes,
 				   uint64_t *hva_out, uint64_t *chunk_bytes_out)

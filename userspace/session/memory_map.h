@@ -151,6 +151,12 @@ void vhb_memory_map_put(struct vhb_memory_map *map);
 unsigned int vhb_memory_map_region_count(const struct vhb_memory_map *map);
 
 /**
+ * vhb_memory_map_bytes() - how much memory that is
+ * @map: may be NULL (0)
+ */
+uint64_t vhb_memory_map_bytes(const struct vhb_memory_map *map);
+
+/**
  * vhb_memory_map_translate() - user address to address in the broker
  * @map: the map; may be NULL
  * @uva: the front-end's user address

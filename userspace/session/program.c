@@ -177,7 +177,8 @@ static int program_device(struct vhb_session *session,
 		have->features_mask = features_mask;
 	}
 
-	if (want->map && have->map != want->map) {
+	if (want->map &&
+	    (have->map != want->map || have->is_map_unsure)) {
 		/* No address must live on in the IOTLB that is about to go. */
 		if (vhb_iotlb_is_had(session) &&
 		    !vhb_memory_map_includes(want->map, have->map)) {
@@ -187,16 +188,17 @@ static int program_device(struct vhb_session *session,
 						  "invalidating the IOTLB: %s",
 						  strerrordesc_np(-ret));
 		}
-		/* As above. session->want keeps what was there before mapped. */
-		vhb_memory_map_put(have->map);
-		have->map = NULL;
+		/* As above: what was there before stays mapped until it is gone. */
+		have->is_map_unsure = true;
 		ret = kdev->ops->set_mem_table(kdev,
 					       vhb_memory_map_table(want->map));
 		if (ret)
 			return vhb_refuse(session, ret,
 					  "VHOST_SET_MEM_TABLE: %s",
 					  strerrordesc_np(-ret));
+		vhb_memory_map_put(have->map);
 		have->map = vhb_memory_map_get(want->map);
+		have->is_map_unsure = false;
 	}
 	return 0;
 }

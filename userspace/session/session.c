@@ -14,6 +14,7 @@
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "session/handlers.h"
+#include "session/message_trace.h"
 #include "session/program.h"
 #include "session/state.h"
 #include "wire/backend.h"
@@ -74,6 +75,12 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_STATUS] = { .edit = vhb_edit_status },
 	[VHB_GET_STATUS] = { .reply = vhb_reply_status },
 };
+
+bool vhb_message_has_handler(uint32_t request)
+{
+	return request < VHB_REQUEST_COUNT &&
+	       (handlers[request].edit || handlers[request].reply);
+}
 
 int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
 {
@@ -270,6 +277,7 @@ static int finish_message(struct vhb_session *session, int result)
 
 	if (result)
 		log_refusal(session, message, ret && ret != -EAGAIN);
+	vhb_message_trace_end(session, result);
 	vhb_channel_done(&session->channel);
 	return ret;
 }
@@ -284,6 +292,7 @@ static int handle_message(struct vhb_session *session)
 	vhb_debug("%s%s", vhb_message_name(message->header.request),
 		  vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT) ?
 			  " (needs reply)" : "");
+	vhb_message_trace_begin(session);
 	result = handle(session, message);
 	return result == -EINPROGRESS ? result :
 					finish_message(session, result);
@@ -302,8 +311,10 @@ static int receive_messages(struct vhb_session *session)
 				 vhb_message_name(session->channel.message
 							  .header.request),
 				 session->channel.why);
-		if (ret < 0)
+		if (ret < 0) {
+			vhb_message_trace_failed(session, ret);
 			return ret;
+		}
 		ret = handle_message(session);
 	}
 	return ret;
@@ -315,6 +326,7 @@ static int receive_messages(struct vhb_session *session)
  */
 static void end(struct vhb_session *session)
 {
+	vhb_message_trace_disconnect(session);
 	vhb_loop_unwatch(session->config.loop, &session->watch);
 	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
@@ -459,6 +471,7 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	};
 	if (kdev->ops->listen)
 		kdev->ops->listen(kdev, config->loop, &session->listener);
+	vhb_message_trace_connect(session);
 	*session_out = session;
 	return 0;
 

@@ -52,6 +52,14 @@ struct vhb_session_config {
 };
 
 /**
+ * vhb_message_has_handler() - does a session do anything with a message?
+ * @request: as on the wire
+ *
+ * What has none is refused, whatever was negotiated.
+ */
+bool vhb_message_has_handler(uint32_t request);
+
+/**
  * vhb_session_create() - serve a front-end
  * @config: what to work with; copied
  * @fd: a connected socket; owned by the session also when this fails

@@ -121,6 +121,7 @@ struct vhb_vring_have {
  * @has_features: VHOST_SET_FEATURES was done
  * @features_mask: with this
  * @map: VHOST_SET_MEM_TABLE was done with it; one reference
+ * @is_map_unsure: but has failed with another one since
  * @log: VHOST_SET_LOG_BASE was done with it; one reference
  * @has_log_fd: VHOST_SET_LOG_FD was done
  * @log_fd: number of the descriptor it was given
@@ -132,6 +133,7 @@ struct vhb_have {
 	bool has_features;
 	uint64_t features_mask;
 	struct vhb_memory_map *map;
+	bool is_map_unsure;
 	struct vhb_dirty_log *log;
 	bool has_log_fd;
 	int log_fd;

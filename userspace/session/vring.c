@@ -44,6 +44,12 @@ bool vhb_vring_may_be_packed(const struct vhb_session *session,
 			   VIRTIO_F_RING_PACKED);
 }
 
+static bool are_aligned(uint64_t desc, uint64_t avail, uint64_t used,
+			bool packed)
+{
+	return !(desc % 16 || avail % (packed ? 4 : 2) || used % 4);
+}
+
 int vhb_vring_locate(struct vhb_session *session, const struct vhb_want *want,
 		     unsigned int index, struct vhost_vring_addr *addr_out)
 {
@@ -63,8 +69,8 @@ int vhb_vring_locate(struct vhb_session *session, const struct vhb_want *want,
 		return vhb_refuse(session, -EINVAL,
 				  "vring %u has %u entries: a split one has a power of two",
 				  index, want->vrings[index].num);
-	if (addr->desc_uva % 16 || addr->avail_uva % (packed ? 4 : 2) ||
-	    addr->used_uva % 4)
+	if (!are_aligned(addr->desc_uva, addr->avail_uva, addr->used_uva,
+			 packed))
 		return vhb_refuse(session, -EINVAL,
 				  "addresses of vring %u are not aligned",
 				  index);
@@ -87,6 +93,12 @@ int vhb_vring_locate(struct vhb_session *session, const struct vhb_want *want,
 		return vhb_refuse(session, -EFAULT,
 				  "vring %u with %u entries is not in one region of guest memory",
 				  index, want->vrings[index].num);
+
+	/* A region may begin anywhere, also at an odd address. */
+	if (!are_aligned(desc, avail, used, packed))
+		return vhb_refuse(session, -EINVAL,
+				  "addresses of vring %u are not aligned in the file behind them",
+				  index);
 
 	*addr_out = (struct vhost_vring_addr){
 		.index = index,
