@@ -42,8 +42,9 @@
  * the kernel might mark is marked.
  *
  * Ring addresses are shown as guest physical addresses, found with the memory
- * table in force; with VIRTIO_F_ACCESS_PLATFORM as they are. An eventfd is shown by the label it was given, as "eventfd"
- * without one. A slot is only shown when the vring has one, and is written as our
+ * table in force; with VIRTIO_F_ACCESS_PLATFORM as they are. An eventfd is shown
+ * by the label it was given, as "eventfd" without one. A slot is only shown when
+ * the vring has one, and is written as our
  * module does: {0, 0} when the vring starts, {base, 1} when it stops, be it by
  * RESET. A call that was told to fail ends in "= EINVAL" or whatever.
  *
