@@ -29,6 +29,7 @@
 enum command_kind {
 	COMMAND_NOTHING,
 	COMMAND_SERVE,
+	COMMAND_REPORT,
 	COMMAND_STOP,
 };
 
@@ -36,6 +37,9 @@ struct command {
 	enum command_kind kind;
 	int fd;
 	uint64_t queue_num;
+	struct vhb_report *report;
+	bool has_iommu;
+	unsigned int log_reply_bytes;
 };
 
 /**
@@ -75,6 +79,8 @@ static int serve(struct fixture_engine *engine, const struct command *command)
 		.loop = engine->loop,
 		.kdev = engine->kdev,
 		.queue_num = command->queue_num,
+		.has_iommu = command->has_iommu,
+		.log_reply_bytes = command->log_reply_bytes,
 		.on_end = on_session_end,
 		.argument = engine,
 	};
@@ -94,6 +100,8 @@ static void on_command(void *argument, unsigned int events)
 		abort();
 	if (command.kind == COMMAND_SERVE)
 		ret = serve(engine, &command);
+	else if (command.kind == COMMAND_REPORT)
+		vhb_session_report(engine->session, command.report);
 	else if (command.kind == COMMAND_STOP)
 		vhb_loop_stop(engine->loop);
 	if (vhb_loop_watch(engine->loop, engine->command_fds[0], POLLIN,
@@ -232,6 +240,19 @@ int session_fixture_setup_drain(void **state)
 	return 0;
 }
 
+int session_fixture_setup_iommu(void **state)
+{
+	struct session_fixture *fixture;
+	int ret = session_fixture_setup(state);
+
+	if (ret)
+		return ret;
+	fixture = *state;
+	fixture->has_iommu = true;
+	recorder_make_iotlb(fixture->recorder);
+	return 0;
+}
+
 int session_fixture_teardown(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -274,6 +295,8 @@ void fixture_connect(struct session_fixture *fixture)
 	struct command command = {
 		.kind = COMMAND_SERVE,
 		.queue_num = fixture->queue_num,
+		.has_iommu = fixture->has_iommu,
+		.log_reply_bytes = fixture->log_reply_bytes,
 	};
 	int fds[2];
 
@@ -310,6 +333,16 @@ void fixture_expect_ended(struct session_fixture *fixture)
 		fail_msg("connection is not closed: %s", strerrorname_np(-ret));
 	wait_ended(fixture);
 	frontend_close(&fixture->frontend);
+}
+
+void fixture_report(struct session_fixture *fixture, struct vhb_report *report)
+{
+	const struct command command = {
+		.kind = COMMAND_REPORT,
+		.report = report,
+	};
+
+	engine_command(fixture->engine, &command);
 }
 
 void fixture_expect_alive(struct session_fixture *fixture)
