@@ -17,6 +17,7 @@ static const char * const net_features[] = {
 	"vhost-device",
 	"vhost-fd",
 	"queue-num-as",
+	"protocol-features",
 	"once",
 };
 
@@ -29,6 +30,7 @@ static const char * const blk_features[] = {
 	"share-rw",
 	"vhost-device",
 	"vhost-fd",
+	"protocol-features",
 	"once",
 };
 

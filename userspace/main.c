@@ -75,6 +75,7 @@ static int serve(const struct vhb_options *options, int signal_fd,
 		.kdev = kdev,
 		.queue_num = in_pairs ? options->net.queue_pairs :
 					kdev->vring_count,
+		.protocol_features_mask = options->protocol_features_mask,
 		.socket_path = options->socket_path,
 		.socket_fd = options->socket_fd,
 		.once = options->once,

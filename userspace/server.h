@@ -16,6 +16,7 @@ struct vhb_server;
  * @loop: the event loop; stopped when the last front-end has been served
  * @kdev: the kernel device they get
  * @queue_num: what GET_QUEUE_NUM answers
+ * @protocol_features_mask: to offer besides what is always offered
  * @socket_path: listen here; NULL when @socket_fd is given
  * @socket_fd: a listening or a connected socket; owned by the server
  * @once: stop after the first front-end
@@ -24,6 +25,7 @@ struct vhb_server_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	uint64_t protocol_features_mask;
 	const char *socket_path;
 	int socket_fd;
 	bool once;

@@ -52,6 +52,8 @@ struct blk_guest_slot {
 /**
  * struct blk_guest - a guest
  * @is_packed: layout of its virtqueues
+ * @is_inband: its eventfds stay here: who uses it sends VRING_KICK and receives
+ *             BACKEND_VRING_CALL. False from blk_guest_open() on
  * @timeout_ms: of messages; BLK_GUEST_TIMEOUT_MS from blk_guest_open() on
  * @memory: its memory
  * @frontend: the connection
@@ -63,6 +65,7 @@ struct blk_guest_slot {
  */
 struct blk_guest {
 	bool is_packed;
+	bool is_inband;
 	unsigned int timeout_ms;
 	struct guest_memory memory;
 	struct frontend frontend;

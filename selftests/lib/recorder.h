@@ -154,6 +154,12 @@ struct vhost_vring_addr recorder_addr(struct recorder *recorder,
 /** recorder_call_fd() - the descriptor last given by SET_VRING_CALL, or -1 */
 int recorder_call_fd(struct recorder *recorder, unsigned int index);
 
+/** recorder_kick_fd() - the same of SET_VRING_KICK */
+int recorder_kick_fd(struct recorder *recorder, unsigned int index);
+
+/** recorder_err_fd() - the same of SET_VRING_ERR */
+int recorder_err_fd(struct recorder *recorder, unsigned int index);
+
 /** recorder_assert_no_fault() - fail the test when a call was out of place */
 void recorder_assert_no_fault(struct recorder *recorder);
 

@@ -30,10 +30,11 @@ struct recorded_vring {
 	uint32_t num;
 	uint32_t base;
 	bool has_addr;
-	bool has_kick;
 	struct vhost_vring_addr addr;
 	uint64_t slot_addr;
+	int kick_fd;
 	int call_fd;
+	int err_fd;
 };
 
 struct recorder {

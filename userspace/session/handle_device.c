@@ -4,6 +4,7 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
+#include "session/handle_inband.h"
 #include "session/handlers.h"
 
 /* VIRTIO 1.2, 2.1: device status */
@@ -56,7 +57,7 @@ int vhb_edit_protocol_features(struct vhb_session *session,
 				  "protocol feature bits %#llx were not offered",
 				  (unsigned long long)excess_mask);
 	want->protocol_features_mask = mask;
-	return 0;
+	return vhb_check_inband(session, want);
 }
 
 size_t vhb_reply_protocol_features(struct vhb_session *session,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "session/handle_inband.h"
 #include "session/vring.h"
 
 /**
@@ -75,6 +76,17 @@ static void note_base(struct vhb_vring_want *vring, uint32_t base)
 	vring->has_base = true;
 }
 
+/* What the kernel has signalled until now is passed on. */
+static void call_no_more(struct vhb_session *session, unsigned int index)
+{
+	struct vhb_vring_have *have = &session->have.vrings[index];
+
+	vhb_call_relay_destroy(have->relay);
+	have->relay = NULL;
+	vhb_inband_close(session->inband, index, VHB_INBAND_CALL);
+	vhb_inband_close(session->inband, index, VHB_INBAND_ERR);
+}
+
 static int stop_vring(struct vhb_session *session, struct vhb_want *want,
 		      unsigned int index)
 {
@@ -85,8 +97,7 @@ static int stop_vring(struct vhb_session *session, struct vhb_want *want,
 
 	ret = kdev->ops->stop_vring(kdev, index, &base);
 	have->is_running = false;
-	vhb_call_relay_destroy(have->relay);
-	have->relay = NULL;
+	call_no_more(session, index);
 
 	note_base(&session->want.vrings[index], base);
 	if (!want->vrings[index].base_is_new)
@@ -176,7 +187,13 @@ static int program_call(struct vhb_session *session, unsigned int index, int fd)
 	int target_fd = fd;
 	int ret;
 
-	if (vhb_call_relay_is_needed(fd)) {
+	if (fd == VHB_FD_INBAND) {
+		target_fd = vhb_inband_open(session->inband, index,
+					    VHB_INBAND_CALL);
+		if (target_fd < 0)
+			return failed(session, target_fd, "in-band calls",
+				      index);
+	} else if (vhb_call_relay_is_needed(fd)) {
 		ret = vhb_call_relay_create(session->config.loop, fd, &relay);
 		if (ret)
 			return failed(session, ret, "call relay", index);
@@ -192,6 +209,8 @@ static int program_call(struct vhb_session *session, unsigned int index, int fd)
 	vhb_call_relay_destroy(have->relay);
 	have->relay = relay;
 	have->call_fd = fd;
+	if (fd != VHB_FD_INBAND)
+		vhb_inband_close(session->inband, index, VHB_INBAND_CALL);
 	return 0;
 }
 
@@ -202,6 +221,8 @@ static void call_once(struct vhb_session *session, unsigned int index)
 
 	if (have->relay)
 		fd = vhb_call_relay_eventfd(have->relay);
+	else if (fd == VHB_FD_INBAND)
+		fd = vhb_inband_open(session->inband, index, VHB_INBAND_CALL);
 	if (fd >= 0)
 		vhb_loop_signal(session->config.loop, fd);
 }
@@ -220,12 +241,29 @@ static int program_kick(struct vhb_session *session, unsigned int index, int fd)
 static int program_err(struct vhb_session *session, unsigned int index, int fd)
 {
 	struct vhb_kdev *kdev = session->config.kdev;
-	int ret = kdev->ops->set_vring_err(kdev, index, fd);
+	int target_fd = fd;
+	int ret;
 
+	if (fd == VHB_FD_INBAND) {
+		target_fd = vhb_inband_open(session->inband, index,
+					    VHB_INBAND_ERR);
+		if (target_fd < 0)
+			return failed(session, target_fd, "in-band errors",
+				      index);
+	}
+	ret = kdev->ops->set_vring_err(kdev, index, target_fd);
 	if (ret)
 		return failed(session, ret, "VHOST_SET_VRING_ERR", index);
 	session->have.vrings[index].err_fd = fd;
+	if (fd != VHB_FD_INBAND)
+		vhb_inband_close(session->inband, index, VHB_INBAND_ERR);
 	return 0;
+}
+
+/* How the front-end learns of calls or errors */
+static int told_by(const struct vhb_want *want, int fd)
+{
+	return fd < 0 && vhb_is_inband(want) ? VHB_FD_INBAND : fd;
 }
 
 static int start_vring(struct vhb_session *session, struct vhb_want *device,
@@ -254,10 +292,10 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	ret = program_kick(session, index, want->kick_fd);
 	if (ret)
 		return ret;
-	ret = program_err(session, index, want->err_fd);
+	ret = program_err(session, index, told_by(device, want->err_fd));
 	if (ret)
 		return ret;
-	ret = program_call(session, index, want->call_fd);
+	ret = program_call(session, index, told_by(device, want->call_fd));
 	if (ret)
 		return ret;
 
@@ -265,8 +303,7 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 		kdev->ops->set_vring_slot(kdev, index, slot_addr);
 	ret = kdev->ops->start_vring(kdev, index);
 	if (ret) {
-		vhb_call_relay_destroy(have->relay);
-		have->relay = NULL;
+		call_no_more(session, index);
 		return failed(session, ret, "starting", index);
 	}
 
@@ -282,9 +319,12 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 }
 
 static int refresh_vring(struct vhb_session *session,
-			 const struct vhb_vring_want *want, unsigned int index)
+			 const struct vhb_want *device, unsigned int index)
 {
+	const struct vhb_vring_want *want = &device->vrings[index];
 	struct vhb_vring_have *have = &session->have.vrings[index];
+	const int call_fd = told_by(device, want->call_fd);
+	const int err_fd = told_by(device, want->err_fd);
 	int ret;
 
 	if (have->kick_fd != want->kick_fd) {
@@ -292,13 +332,13 @@ static int refresh_vring(struct vhb_session *session,
 		if (ret)
 			return ret;
 	}
-	if (have->err_fd != want->err_fd) {
-		ret = program_err(session, index, want->err_fd);
+	if (have->err_fd != err_fd) {
+		ret = program_err(session, index, err_fd);
 		if (ret)
 			return ret;
 	}
-	if (have->call_fd != want->call_fd) {
-		ret = program_call(session, index, want->call_fd);
+	if (have->call_fd != call_fd) {
+		ret = program_call(session, index, call_fd);
 		if (ret)
 			return ret;
 		call_once(session, index);
@@ -315,6 +355,7 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 	ret = make_plan(session, want, &plan);
 	if (ret)
 		return ret;
+	vhb_inband_use_channel(session->inband, vhb_inband_channel(want));
 	ret = stop_vrings(session, want, &plan);
 	if (ret)
 		return ret;
@@ -326,7 +367,7 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 		if (!plan.run[i])
 			continue;
 		if (session->have.vrings[i].is_running)
-			ret = refresh_vring(session, &want->vrings[i], i);
+			ret = refresh_vring(session, want, i);
 		else
 			ret = start_vring(session, want, &plan.addr[i]);
 		if (ret)
@@ -391,7 +432,8 @@ void vhb_program_nothing(struct vhb_session *session)
 	/* Ends all work first: relays may then pass on the very last call. */
 	kdev->ops->reset(kdev);
 	for (i = 0; i < kdev->vring_count; i++)
-		vhb_call_relay_destroy(have->vrings[i].relay);
+		call_no_more(session, i);
+	vhb_inband_use_channel(session->inband, -1);
 	vhb_memory_map_put(have->map);
 	memset(have, 0, sizeof(*have));
 }

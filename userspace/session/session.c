@@ -11,6 +11,7 @@
 
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "session/handle_inband.h"
 #include "session/handlers.h"
 #include "session/program.h"
 #include "session/state.h"
@@ -61,6 +62,7 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 				  .reply = vhb_reply_inflight },
 	[VHB_SET_INFLIGHT_FD] = { .edit = vhb_edit_inflight },
 	[VHB_RESET_DEVICE] = { .edit = vhb_edit_reset_device },
+	[VHB_VRING_KICK] = { .edit = vhb_edit_inband_kick },
 	[VHB_GET_MAX_MEM_SLOTS] = { .reply = vhb_reply_mem_slots },
 	[VHB_ADD_MEM_REG] = { .edit = vhb_edit_add_region },
 	[VHB_REM_MEM_REG] = { .edit = vhb_edit_remove_region },
@@ -402,7 +404,8 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		vhb_bit(VHB_PROTOCOL_F_RESET_DEVICE) |
 		vhb_bit(VHB_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |
 		vhb_bit(VHB_PROTOCOL_F_STATUS) |
-		kdev->ops->protocol_features(kdev);
+		kdev->ops->protocol_features(kdev) |
+		config->protocol_features_mask;
 
 	ret = vhb_channel_init(&session->channel, fd);
 	if (ret)
@@ -410,10 +413,13 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	ret = vhb_address_space_create(&session->space);
 	if (ret)
 		goto close_channel;
+	ret = vhb_create_inband(session);
+	if (ret)
+		goto destroy_space;
 	ret = vhb_loop_watch(config->loop, session->channel.fd, POLLIN,
 			     on_ready, session, &session->watch);
 	if (ret)
-		goto destroy_space;
+		goto destroy_inband;
 
 	session->listener = (struct vhb_kdev_listener){
 		.on_drained = on_drained,
@@ -426,6 +432,8 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	*session_out = session;
 	return 0;
 
+destroy_inband:
+	vhb_inband_destroy(session->inband);
 destroy_space:
 	vhb_address_space_destroy(session->space);
 close_channel:
@@ -454,6 +462,7 @@ void vhb_session_destroy(struct vhb_session *session)
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
 	vhb_program_nothing(session);
+	vhb_inband_destroy(session->inband);
 	init_want(&nothing);
 	drop_difference(&session->want, &nothing);
 	vhb_address_space_destroy(session->space);

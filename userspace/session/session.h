@@ -27,6 +27,8 @@ typedef void (*vhb_session_end_fn)(void *argument);
  * @loop: the event loop
  * @kdev: the kernel device; used by one session at a time
  * @queue_num: what GET_QUEUE_NUM answers
+ * @protocol_features_mask: to offer besides what is always offered:
+ *                          VHB_PROTOCOL_F_INBAND_NOTIFICATIONS
  * @on_end: called when the session is over
  * @argument: handed to @on_end
  */
@@ -34,6 +36,7 @@ struct vhb_session_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	uint64_t protocol_features_mask;
 	vhb_session_end_fn on_end;
 	void *argument;
 };

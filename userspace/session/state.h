@@ -8,6 +8,7 @@
 #include <linux/vhost_types.h>
 
 #include "session/call_relay.h"
+#include "session/inband.h"
 #include "session/inflight.h"
 #include "session/memory_map.h"
 #include "session/session.h"
@@ -39,6 +40,7 @@
  * @addr: SET_VRING_ADDR, addresses of the front-end
  * @kick_fd: owned, or -1; the vring is *started* in the words of the
  *           specification while there is one
+ * @has_own_kick: @kick_fd is an eventfd of ours, for in-band kicks
  * @call_fd: owned, or -1; any kind of file the front-end can read
  * @err_fd: owned, or -1
  * @is_enabled: SET_VRING_ENABLE, or features acked without bit 30
@@ -53,6 +55,7 @@ struct vhb_vring_want {
 	bool has_addr;
 	struct vhb_wire_vring_addr addr;
 	int kick_fd;
+	bool has_own_kick;
 	int call_fd;
 	int err_fd;
 	bool is_enabled;
@@ -81,6 +84,11 @@ struct vhb_want {
 };
 
 /**
+ * In place of a call or error descriptor of the front-end: told by vhb_inband_open()
+ */
+#define VHB_FD_INBAND (-2)
+
+/**
  * struct vhb_vring_have - a vring as the kernel has it
  * @is_running: the kernel processes it; the rest is meaningful only then
  * @is_draining: it was begun to be stopped, and is not waited for yet
@@ -88,8 +96,9 @@ struct vhb_want {
  * @addr: addresses in the broker
  * @slot_addr: where it was told to save its base; 0 for nowhere
  * @kick_fd: number of the descriptor it was given
- * @call_fd: number of the front-end's descriptor behind @relay or itself given
- * @err_fd: number of the descriptor it was given
+ * @call_fd: number of the front-end's descriptor behind @relay or itself given,
+ *           or VHB_FD_INBAND
+ * @err_fd: likewise
  * @relay: stands between the kernel and a @call_fd that is no eventfd, or NULL
  */
 struct vhb_vring_have {
@@ -144,6 +153,7 @@ enum vhb_session_stage {
  * @channel: its socket
  * @watch: the socket is watched for a message or for room for a reply
  * @space: where its memory is mapped
+ * @inband: calls and errors as messages; NULL when that was not offered
  * @offered_mask: answer to GET_FEATURES
  * @offered_protocol_mask: answer to GET_PROTOCOL_FEATURES
  * @want: what the front-end wants and got
@@ -160,6 +170,7 @@ struct vhb_session {
 	struct vhb_channel channel;
 	struct vhb_watch_ref watch;
 	struct vhb_address_space *space;
+	struct vhb_inband *inband;
 	uint64_t offered_mask;
 	uint64_t offered_protocol_mask;
 	struct vhb_want want;

@@ -5,12 +5,14 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-int vhb_backend_send(int fd, enum vhb_backend_request request,
-		     const void *payload, size_t size_bytes)
+#include "lib/bits.h"
+
+static int send_message(int fd, enum vhb_backend_request request,
+			uint32_t flags, const void *payload, size_t size_bytes)
 {
 	struct vhb_wire_header header = {
 		.request = request,
-		.flags = VHB_FLAG_VERSION,
+		.flags = VHB_FLAG_VERSION | flags,
 		.size_bytes = size_bytes,
 	};
 	struct iovec parts[] = {
@@ -30,6 +32,19 @@ int vhb_backend_send(int fd, enum vhb_backend_request request,
 		return -errno;
 	/* A UNIX socket takes so little whole or not at all. */
 	return (size_t)sent == sizeof(header) + size_bytes ? 0 : -EPROTO;
+}
+
+int vhb_backend_send(int fd, enum vhb_backend_request request,
+		     const void *payload, size_t size_bytes)
+{
+	return send_message(fd, request, 0, payload, size_bytes);
+}
+
+int vhb_backend_ask(int fd, enum vhb_backend_request request,
+		    const void *payload, size_t size_bytes)
+{
+	return send_message(fd, request, vhb_bit(VHB_FLAG_NEED_REPLY_BIT),
+			    payload, size_bytes);
 }
 
 int vhb_backend_tell(int fd, enum vhb_backend_request request)
