@@ -53,8 +53,6 @@ disk_keeps_what_is_written() {
 card_carries_packets() {
 	need_guest
 	ping_check uml
-	head -c 65536 /dev/urandom >"$VHB_RUN/file"
-	transfer_check from-guest uml "$VHB_RUN/file"
 }
 
 # said BROKER MESSAGE: what its log of every message says of one
@@ -107,7 +105,7 @@ leave() {
 
 [ "$(id -u)" -eq 0 ] || skip_all "needs root"
 need_program "$broker" "make"
-for program in linux.uml busybox socat; do
+for program in linux.uml busybox ping; do
 	command -v "$program" >/dev/null || skip_all "$program is missing"
 done
 modprobe -q vhost_net || true

@@ -93,6 +93,11 @@ static int finish(struct recorder *recorder, int ret, const char *format, ...)
 	return ret;
 }
 
+int recorder_finish(struct recorder *recorder, int ret, const char *line)
+{
+	return finish(recorder, ret, "%s", line);
+}
+
 static const char *fd_text(struct recorder *recorder, int fd, int *ret)
 {
 	unsigned int id, i;
@@ -521,5 +526,7 @@ const struct vhb_kdev_ops recorder_ops = {
 	.get_config = op_get_config,
 	.set_config = op_set_config,
 	.set_mtu = op_set_mtu,
+	.save_state = recorder_save_state,
+	.load_state = recorder_load_state,
 	.destroy = op_destroy,
 };

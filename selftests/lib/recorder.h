@@ -31,6 +31,8 @@
  *	GET_CONFIG 0+8
  *	SET_CONFIG 0+8
  *	SET_MTU 1500
+ *	SAVE
+ *	LOAD 1
  *
  * Ring addresses are shown as guest physical addresses, found with the memory
  * table in force. An eventfd is shown by the label it was given, as "eventfd"
@@ -153,6 +155,15 @@ struct vhost_vring_addr recorder_addr(struct recorder *recorder,
 
 /** recorder_call_fd() - the descriptor last given by SET_VRING_CALL, or -1 */
 int recorder_call_fd(struct recorder *recorder, unsigned int index);
+
+/** Bytes of a recorder's state */
+#define RECORDER_STATE_BYTES 4
+
+/** recorder_set_state() - what SAVE gives; the first byte is shown by LOAD */
+void recorder_set_state(struct recorder *recorder, const uint8_t *state);
+
+/** recorder_state() - what LOAD gave last, or recorder_set_state() */
+void recorder_state(struct recorder *recorder, uint8_t *state);
 
 /** recorder_kick_fd() - the same of SET_VRING_KICK */
 int recorder_kick_fd(struct recorder *recorder, unsigned int index);

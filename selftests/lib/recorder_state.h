@@ -57,6 +57,7 @@ struct recorder {
 	const char *fail_name;
 	int fail_name_error;
 	unsigned int fail_name_times;
+	uint8_t state[RECORDER_STATE_BYTES];
 	bool is_config_new;
 	int news_fd;
 	struct vhb_loop *loop;
@@ -69,6 +70,14 @@ extern const struct vhb_kdev_ops recorder_ops;
 
 /** recorder_drain_vring() - &vhb_kdev_ops.drain_vring of one that drains */
 int recorder_drain_vring(struct vhb_kdev *kdev, unsigned int index);
+
+/** recorder_save_state(), recorder_load_state() - of &vhb_kdev_ops */
+int recorder_save_state(struct vhb_kdev *kdev, uint8_t *data);
+int recorder_load_state(struct vhb_kdev *kdev, const uint8_t *data,
+			size_t size_bytes);
+
+/** recorder_finish() - end a call: append its line, give the lock back */
+int recorder_finish(struct recorder *recorder, int ret, const char *line);
 
 /** recorder_eventfd_id() - number of an eventfd; 0 for what is none */
 unsigned int recorder_eventfd_id(int fd);

@@ -42,7 +42,7 @@
 /** VIRTIO_F_VERSION_1 */
 #define FIXTURE_VERSION_1 UINT64_C(0x100000000)
 /** Every protocol feature a session of the fixture offers */
-#define FIXTURE_PROTOCOL_FEATURES UINT64_C(0x1a239)
+#define FIXTURE_PROTOCOL_FEATURES UINT64_C(0x9a239)
 /** VHB_PROTOCOL_F_REPLY_ACK */
 #define FIXTURE_REPLY_ACK UINT64_C(0x8)
 
@@ -51,7 +51,7 @@
 /** VIRTIO_F_RING_PACKED */
 #define FIXTURE_PACKED UINT64_C(0x400000000)
 /** Every protocol feature a session offers with a block device */
-#define FIXTURE_BLK_PROTOCOL_FEATURES UINT64_C(0x1b229)
+#define FIXTURE_BLK_PROTOCOL_FEATURES UINT64_C(0x9b229)
 
 /* Lines of the recorder */
 #define FIXTURE_TABLE_LINE "SET_MEM_TABLE 1: 0x0+0x400000\n"

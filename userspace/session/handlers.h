@@ -89,6 +89,13 @@ size_t vhb_reply_vring_base(struct vhb_session *session,
 int vhb_edit_inband_kick(struct vhb_session *session, struct vhb_want *want,
 			 struct vhb_message *message);
 
+size_t vhb_reply_state_fd(struct vhb_session *session,
+			  const struct vhb_message *message,
+			  union vhb_payload *reply);
+size_t vhb_reply_check_state(struct vhb_session *session,
+			     const struct vhb_message *message,
+			     union vhb_payload *reply);
+
 int vhb_edit_inflight_offer(struct vhb_session *session, struct vhb_want *want,
 			    struct vhb_message *message);
 size_t vhb_reply_inflight(struct vhb_session *session,

@@ -68,6 +68,8 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_REM_MEM_REG] = { .edit = vhb_edit_remove_region },
 	[VHB_SET_STATUS] = { .edit = vhb_edit_status },
 	[VHB_GET_STATUS] = { .reply = vhb_reply_status },
+	[VHB_SET_DEVICE_STATE_FD] = { .reply = vhb_reply_state_fd },
+	[VHB_CHECK_DEVICE_STATE] = { .reply = vhb_reply_check_state },
 };
 
 int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
@@ -194,8 +196,8 @@ static int handle(struct vhb_session *session, struct vhb_message *message)
 	return handler->edit ? edit_and_program(session, handler, message) : 0;
 }
 
-static void log_refusal(struct vhb_session *session,
-			const struct vhb_message *message, bool is_over)
+void vhb_log_refusal(struct vhb_session *session,
+		     const struct vhb_message *message, bool is_over)
 {
 	if (++session->refusal_count > REFUSALS_LOGGED && !is_over)
 		return;
@@ -225,7 +227,7 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 								     &reply);
 		/* "zero length of payload to indicate an error" */
 		if (!size_bytes)
-			log_refusal(session, message, false);
+			vhb_log_refusal(session, message, false);
 		return vhb_channel_reply(&session->channel, &reply, size_bytes);
 	}
 
@@ -248,7 +250,7 @@ static int finish_message(struct vhb_session *session, int result)
 	int ret = answer(session, message, result);
 
 	if (result)
-		log_refusal(session, message, ret && ret != -EAGAIN);
+		vhb_log_refusal(session, message, ret && ret != -EAGAIN);
 	vhb_channel_done(&session->channel);
 	return ret;
 }
@@ -406,6 +408,10 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		vhb_bit(VHB_PROTOCOL_F_STATUS) |
 		kdev->ops->protocol_features(kdev) |
 		config->protocol_features_mask;
+	if (kdev->ops->save_state)
+		session->offered_protocol_mask |=
+			vhb_bit(VHB_PROTOCOL_F_DEVICE_STATE);
+	vhb_state_init(&session->transfer);
 
 	ret = vhb_channel_init(&session->channel, fd);
 	if (ret)
@@ -463,6 +469,7 @@ void vhb_session_destroy(struct vhb_session *session)
 		drop_difference(&session->next, &session->want);
 	vhb_program_nothing(session);
 	vhb_inband_destroy(session->inband);
+	vhb_state_end(&session->transfer);
 	init_want(&nothing);
 	drop_difference(&session->want, &nothing);
 	vhb_address_space_destroy(session->space);

@@ -8,6 +8,7 @@
 #include <linux/vhost_types.h>
 
 #include "session/call_relay.h"
+#include "session/handle_state.h"
 #include "session/inband.h"
 #include "session/inflight.h"
 #include "session/memory_map.h"
@@ -154,6 +155,7 @@ enum vhb_session_stage {
  * @watch: the socket is watched for a message or for room for a reply
  * @space: where its memory is mapped
  * @inband: calls and errors as messages; NULL when that was not offered
+ * @transfer: of the device's state
  * @offered_mask: answer to GET_FEATURES
  * @offered_protocol_mask: answer to GET_PROTOCOL_FEATURES
  * @want: what the front-end wants and got
@@ -171,6 +173,7 @@ struct vhb_session {
 	struct vhb_watch_ref watch;
 	struct vhb_address_space *space;
 	struct vhb_inband *inband;
+	struct vhb_state_transfer transfer;
 	uint64_t offered_mask;
 	uint64_t offered_protocol_mask;
 	struct vhb_want want;
@@ -191,5 +194,14 @@ struct vhb_session {
  */
 int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/**
+ * vhb_log_refusal() - write session->why to the log, unless there is enough there
+ * @session: the session
+ * @message: what is refused
+ * @is_over: the session ends, which is always said
+ */
+void vhb_log_refusal(struct vhb_session *session,
+		     const struct vhb_message *message, bool is_over);
 
 #endif
