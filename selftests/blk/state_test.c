@@ -27,12 +27,13 @@ static const char *const arguments[] = { "--blk-file=" FILE_PATH, NULL };
 
 static void start(struct broker *broker, struct frontend *frontend)
 {
+	const uint64_t mask = vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
+			      vhb_bit(VHB_PROTOCOL_F_CONFIG) |
+			      vhb_bit(VHB_PROTOCOL_F_DEVICE_STATE);
+
 	ok(broker_start_device(broker, "blk", arguments));
 	ok(frontend_connect(frontend, broker->socket_path, TIMEOUT_MS));
-	ok(frontend_set_protocol_features(frontend,
-			vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
-			vhb_bit(VHB_PROTOCOL_F_CONFIG) |
-			vhb_bit(VHB_PROTOCOL_F_DEVICE_STATE)));
+	ok(frontend_set_protocol_features(frontend, mask));
 	frontend->need_reply = true;
 }
 

@@ -18,7 +18,7 @@ static int receive(struct frontend *frontend, int *fd_out)
 		return ret;
 	if (reply.header.request != VHB_SET_DEVICE_STATE_FD ||
 	    reply.header.size_bytes != sizeof(reply.payload.u64) ||
-	    (reply.payload.u64 == 0) != (reply.fd_count == 1))
+	    reply.fd_count != !reply.payload.u64)
 		return -EPROTO;
 	if (reply.fd_count)
 		*fd_out = reply.fds[0];
