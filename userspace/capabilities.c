@@ -16,8 +16,12 @@ static const char * const net_features[] = {
 	"datapath",
 	"vhost-device",
 	"vhost-fd",
+	"poll-us",
+	"workers",
 	"queue-num-as",
 	"protocol-features",
+	"trust-base",
+	"connect",
 	"once",
 };
 
@@ -31,6 +35,7 @@ static const char * const blk_features[] = {
 	"vhost-device",
 	"vhost-fd",
 	"protocol-features",
+	"connect",
 	"once",
 };
 

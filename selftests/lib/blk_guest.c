@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <linux/vhost_types.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -133,6 +134,8 @@ void blk_guest_close(struct blk_guest *guest)
 
 void blk_guest_hang_up(struct blk_guest *guest)
 {
+	if (guest->translator)
+		translator_detach(guest->translator);
 	frontend_close(&guest->frontend);
 }
 
@@ -184,16 +187,20 @@ static uint64_t wanted_features(const struct blk_guest *guest)
 
 	if (guest->is_packed)
 		mask |= vhb_bit(VIRTIO_F_RING_PACKED);
+	if (guest->translator)
+		mask |= vhb_bit(VIRTIO_F_ACCESS_PLATFORM);
 	return mask;
 }
 
 static int negotiate(struct blk_guest *guest)
 {
-	uint64_t protocol = vhb_bit(VHB_PROTOCOL_F_MQ) |
-			    vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
-			    vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
-			    vhb_bit(VHB_PROTOCOL_F_CONFIG) |
-			    vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
+	const uint64_t log = vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD);
+	uint64_t protocol = (guest->has_log ? log : 0) |
+				  vhb_bit(VHB_PROTOCOL_F_MQ) |
+				  vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
+				  vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
+				  vhb_bit(VHB_PROTOCOL_F_CONFIG) |
+				  vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
 	const uint64_t wanted = wanted_features(guest);
 	struct frontend *frontend = &guest->frontend;
 	uint64_t mask, count;
@@ -264,6 +271,14 @@ static int start_queue(struct blk_guest *guest, unsigned int index,
 	return ret;
 }
 
+static int share_memory(struct blk_guest *guest)
+{
+	if (guest->translator)
+		return translator_attach(guest->translator, &guest->frontend);
+	return frontend_set_mem_table(&guest->frontend, &guest->memory.region,
+				      &guest->memory.fd, 1);
+}
+
 int blk_guest_connect(struct blk_guest *guest, const char *path,
 		      enum blk_guest_base base)
 {
@@ -282,12 +297,29 @@ int blk_guest_connect(struct blk_guest *guest, const char *path,
 		ret = frontend_set_inflight_fd(frontend, &guest->inflight,
 					       guest->inflight_fd);
 	if (!ret)
-		ret = frontend_set_mem_table(frontend, &guest->memory.region,
-					     &guest->memory.fd, 1);
+		ret = share_memory(guest);
 	for (i = 0; !ret && i < BLK_GUEST_QUEUES; i++)
 		ret = start_queue(guest, i, base);
 	if (ret)
 		blk_guest_hang_up(guest);
+	return ret;
+}
+
+int blk_guest_mark(struct blk_guest *guest, bool is_on)
+{
+	const uint64_t log_all = is_on ? vhb_bit(VHOST_F_LOG_ALL) : 0;
+	struct vhb_wire_vring_addr addr;
+	int ret;
+
+	ret = frontend_set_features(&guest->frontend,
+				    wanted_features(guest) | log_all);
+	for (unsigned int i = 0; !ret && i < BLK_GUEST_QUEUES; i++) {
+		describe_queue(guest, i, &addr);
+		addr.flags = is_on;
+		addr.log_gpa = blk_guest_gpa(guest,
+					     guest->queues[i].driver.used);
+		ret = frontend_set_vring_addr(&guest->frontend, &addr);
+	}
 	return ret;
 }
 

@@ -9,6 +9,7 @@
 
 #include "lib/frontend.h"
 #include "lib/guest_memory.h"
+#include "lib/translator.h"
 #include "lib/vq_driver.h"
 
 /**
@@ -54,6 +55,9 @@ struct blk_guest_slot {
  * @is_packed: layout of its virtqueues
  * @is_inband: its eventfds stay here: who uses it sends VRING_KICK and receives
  *             BACKEND_VRING_CALL. False from blk_guest_open() on
+ * @translator: its memory is behind an IOMMU; or NULL. To be set before
+ *              blk_guest_connect(), with @memory scattered
+ * @has_log: it negotiates a dirty log; to be set after blk_guest_open()
  * @timeout_ms: of messages; BLK_GUEST_TIMEOUT_MS from blk_guest_open() on
  * @memory: its memory
  * @frontend: the connection
@@ -66,6 +70,8 @@ struct blk_guest_slot {
 struct blk_guest {
 	bool is_packed;
 	bool is_inband;
+	struct translator *translator;
+	bool has_log;
 	unsigned int timeout_ms;
 	struct guest_memory memory;
 	struct frontend frontend;
@@ -100,6 +106,15 @@ void blk_guest_close(struct blk_guest *guest);
  */
 int blk_guest_connect(struct blk_guest *guest, const char *path,
 		      enum blk_guest_base base);
+
+/**
+ * blk_guest_mark() - ask for marks in the dirty log, or for none any more
+ * @guest: connected, with has_log
+ * @is_on: of what is written to buffers and to the rings
+ *
+ * Return: 0 or -errno as the functions of &struct frontend.
+ */
+int blk_guest_mark(struct blk_guest *guest, bool is_on);
 
 /** blk_guest_hang_up() - close the connection */
 void blk_guest_hang_up(struct blk_guest *guest);

@@ -18,6 +18,8 @@
  *	RESET
  *	SET_FEATURES 0x100000000
  *	SET_MEM_TABLE 1: 0x0+0x200000
+ *	SET_LOG_BASE 0x10
+ *	SET_LOG_FD none
  *	SET_VRING_NUM 0 256
  *	SET_VRING_BASE 0 0
  *	SET_VRING_ADDR 0 desc=0x100000 avail=0x105000 used=0x108000
@@ -25,6 +27,8 @@
  *	SET_VRING_CALL 0 none
  *	SET_VRING_ERR 0 none
  *	SET_VRING_SLOT 0
+ *	IOTLB_UPDATE 0x10000+0x1000 at 0x100000 permission 3
+ *	IOTLB_INVALIDATE 0x10000+0x1000
  *	START 0
  *	DRAIN 0
  *	STOP 0
@@ -33,9 +37,14 @@
  *	SET_MTU 1500
  *	SAVE
  *	LOAD 1
+ *	SEND_RARP 52:54:00:12:34:56
+ *
+ * Of a log's address its place in the page is shown. SET_VRING_ADDR ends in the
+ * log address when writes to the ring are to be marked. Whenever vrings run, what
+ * the kernel might mark is marked.
  *
  * Ring addresses are shown as guest physical addresses, found with the memory
- * table in force. An eventfd is shown by the label it was given, as "eventfd"
+ * table in force; with VIRTIO_F_ACCESS_PLATFORM as they are. An eventfd is shown by the label it was given, as "eventfd"
  * without one. A slot is only shown when the vring has one, and is written as our
  * module does: {0, 0} when the vring starts, {base, 1} when it stops, be it by
  * RESET. A call that was told to fail ends in "= EINVAL" or whatever.
@@ -113,6 +122,18 @@ void recorder_fail_named(struct recorder *recorder, const char *name,
  */
 void recorder_make_drain(struct recorder *recorder);
 
+/**
+ * recorder_make_iotlb() - from now on it offers VIRTIO_F_ACCESS_PLATFORM
+ * @recorder: the recorder; only without a session
+ *
+ * A vring can start when its used ring is known; if it is not, that is missed.
+ */
+void recorder_make_iotlb(struct recorder *recorder);
+
+/** recorder_miss() - a vring misses an address, for VHOST_ACCESS_* */
+void recorder_miss(struct recorder *recorder, uint64_t iova,
+		   uint8_t permission);
+
 /** recorder_wait_draining() - until so many vrings drain, or the test fails */
 void recorder_wait_draining(struct recorder *recorder, unsigned int count);
 
@@ -124,6 +145,9 @@ void recorder_break(struct recorder *recorder, unsigned int index);
 
 /** recorder_change_config() - the configuration space has changed */
 void recorder_change_config(struct recorder *recorder);
+
+/** recorder_allow_log_misses() - the dirty log may be gone where it marks */
+void recorder_allow_log_misses(struct recorder *recorder);
 
 /** recorder_advance() - let a vring have processed this many entries */
 void recorder_advance(struct recorder *recorder, unsigned int index,

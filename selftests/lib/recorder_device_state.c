@@ -3,7 +3,6 @@
 #include "lib/recorder_state.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Does not go through begin(): allowed without an owner. */
@@ -29,15 +28,13 @@ int recorder_load_state(struct vhb_kdev *kdev, const uint8_t *data,
 			size_t size_bytes)
 {
 	struct recorder *recorder = lock(kdev);
-	char line[32];
 	int ret = 0;
 
 	if (size_bytes != RECORDER_STATE_BYTES || !data[0])
 		ret = -EINVAL;
 	else
 		memcpy(recorder->state, data, size_bytes);
-	snprintf(line, sizeof(line), "LOAD %u", data[0]);
-	return recorder_finish(recorder, ret, line);
+	return recorder_finish(recorder, ret, "LOAD %u", data[0]);
 }
 
 void recorder_set_state(struct recorder *recorder, const uint8_t *state)

@@ -11,7 +11,7 @@
 #include "loop/loop.h"
 #include "session/session.h"
 
-/* What the two halves of the recorder share; tests include recorder.h only */
+/* What the parts of the recorder share; tests include recorder.h only */
 
 #define LABEL_COUNT 400
 #define LABEL_BYTES 16
@@ -37,6 +37,29 @@ struct recorded_vring {
 	int err_fd;
 };
 
+struct recorded_entry {
+	uint64_t iova;
+	uint64_t size_bytes;
+	uint64_t hva;
+	uint8_t permission;
+};
+
+struct recorded_miss {
+	uint64_t iova;
+	uint8_t permission;
+};
+
+#define RECORDER_ENTRIES_MAX 256
+#define RECORDER_MISSES_MAX 8192
+
+/* What the kernel's IOTLB knows, and what it has to tell */
+struct recorded_iotlb {
+	struct recorded_entry entries[RECORDER_ENTRIES_MAX];
+	unsigned int entry_count;
+	struct recorded_miss misses[RECORDER_MISSES_MAX];
+	unsigned int miss_count;
+};
+
 struct recorder {
 	struct vhb_kdev kdev;
 	pthread_mutex_t lock;
@@ -44,8 +67,11 @@ struct recorder {
 	uint64_t protocol_features_mask;
 	uint64_t acked_mask;
 	bool is_owned;
+	uint64_t log_base;
+	bool may_miss_log;
 	struct vhost_memory *table;
 	struct recorded_vring vrings[VHB_VRING_COUNT_MAX];
+	struct recorded_iotlb iotlb;
 	struct recorder_label labels[LABEL_COUNT];
 	unsigned int label_count;
 	char *lines;
@@ -65,8 +91,36 @@ struct recorder {
 	const struct vhb_kdev_listener *listener;
 };
 
-/** recorder_ops - the calls; in recorder.c, the rest is in recorder_control.c */
+/**
+ * recorder_ops - the calls; in recorder.c and, of the dirty log, recorder_log.c.
+ * The rest is in recorder_control.c
+ */
 extern const struct vhb_kdev_ops recorder_ops;
+
+/** recorder_begin() - takes the lock, which recorder_finish() gives back */
+int recorder_begin(struct recorder *recorder, const char *name);
+int recorder_finish(struct recorder *recorder, int ret, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/** recorder_fault() - this should not have happened; the first one counts */
+void recorder_fault(struct recorder *recorder, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** recorder_fd_text() - how an eventfd is shown; @ret is set when it is none */
+const char *recorder_fd_text(struct recorder *recorder, int fd, int *ret);
+
+/** Of &struct vhb_kdev_ops */
+int recorder_set_log_base(struct vhb_kdev *kdev, uint64_t address);
+int recorder_set_log_fd(struct vhb_kdev *kdev, int fd);
+int recorder_send_rarp(struct vhb_kdev *kdev, const uint8_t *mac);
+
+/**
+ * recorder_mark() - mark what the kernel might in the dirty log; the lock is held
+ *
+ * The first and the last page of all memory, and of the used rings, as far as
+ * vrings run and it was asked for.
+ */
+void recorder_mark(struct recorder *recorder);
 
 /** recorder_drain_vring() - &vhb_kdev_ops.drain_vring of one that drains */
 int recorder_drain_vring(struct vhb_kdev *kdev, unsigned int index);
@@ -75,9 +129,6 @@ int recorder_drain_vring(struct vhb_kdev *kdev, unsigned int index);
 int recorder_save_state(struct vhb_kdev *kdev, uint8_t *data);
 int recorder_load_state(struct vhb_kdev *kdev, const uint8_t *data,
 			size_t size_bytes);
-
-/** recorder_finish() - end a call: append its line, give the lock back */
-int recorder_finish(struct recorder *recorder, int ret, const char *line);
 
 /** recorder_eventfd_id() - number of an eventfd; 0 for what is none */
 unsigned int recorder_eventfd_id(int fd);
@@ -90,5 +141,25 @@ void recorder_save_base(const struct recorded_vring *vring, bool is_saved);
 
 /** recorder_count_running() - vrings that run; the lock is held */
 unsigned int recorder_count_running(const struct recorder *recorder);
+
+/** recorder_gpa() - guest address of what the kernel was told; none is a fault */
+uint64_t recorder_gpa(struct recorder *recorder, uint64_t hva, uint64_t bytes);
+
+/** recorder_listen() - &vhb_kdev_ops.listen of one that has news */
+void recorder_listen(struct vhb_kdev *kdev, struct vhb_loop *loop,
+		     const struct vhb_kdev_listener *listener);
+
+/** recorder_tell_misses() - all there are, from the loop */
+void recorder_tell_misses(struct recorder *recorder);
+
+/** recorder_has_iotlb() - are addresses IOVAs? The lock is held */
+bool recorder_has_iotlb(const struct recorder *recorder);
+
+/** recorder_look_up_used() - may a vring start? -EAGAIN and a miss if not */
+int recorder_look_up_used(struct recorder *recorder,
+			  const struct recorded_vring *vring);
+
+/** recorder_check_entries() - all in the memory table, or it is a fault */
+void recorder_check_entries(struct recorder *recorder);
 
 #endif

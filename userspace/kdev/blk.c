@@ -27,11 +27,7 @@
 #define VIRTIO_BLK_F_SECURE_ERASE 16
 #endif
 
-/*
- * What is passed through between front-end and module. Left out on purpose:
- * VHOST_F_LOG_ALL and VIRTIO_F_ACCESS_PLATFORM, as the session neither keeps a
- * dirty log nor serves an IOMMU yet.
- */
+/* What is passed through between front-end and module */
 static const unsigned int passed_bits[] = {
 	VIRTIO_BLK_F_SIZE_MAX,
 	VIRTIO_BLK_F_SEG_MAX,
@@ -46,10 +42,12 @@ static const unsigned int passed_bits[] = {
 	VIRTIO_BLK_F_WRITE_ZEROES,
 	VIRTIO_BLK_F_SECURE_ERASE,
 	VIRTIO_F_NOTIFY_ON_EMPTY,
+	VHOST_F_LOG_ALL,
 	VIRTIO_F_ANY_LAYOUT,
 	VIRTIO_RING_F_INDIRECT_DESC,
 	VIRTIO_RING_F_EVENT_IDX,
 	VIRTIO_F_VERSION_1,
+	VIRTIO_F_ACCESS_PLATFORM,
 	VIRTIO_F_RING_PACKED,
 	VIRTIO_F_IN_ORDER,
 	VIRTIO_F_RING_RESET,
@@ -68,8 +66,11 @@ static uint64_t features(struct vhb_kdev *kdev)
 
 static uint64_t protocol_features(struct vhb_kdev *kdev)
 {
-	(void)kdev;
-	return vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
+	uint64_t mask = vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
+
+	if (vhb_has_bit(vhb_blk_of(kdev)->kernel_mask, VHOST_F_LOG_ALL))
+		mask |= vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD);
+	return mask;
 }
 
 static int set_owner(struct vhb_kdev *kdev)
@@ -114,6 +115,7 @@ static void reset(struct vhb_kdev *kdev)
 		return;
 	vhb_blk_forget_drains(blk);
 	stop_all(blk);
+	vhb_iotlb_port_close(&blk->iotlb);
 	blk->is_in_use = false;
 	blk->is_config_changed = false;
 	/*
@@ -140,15 +142,34 @@ static void reset(struct vhb_kdev *kdev)
 
 static int set_features(struct vhb_kdev *kdev, uint64_t acked_mask)
 {
+	struct vhb_blk *blk = vhb_blk_of(kdev);
+	int ret;
+
 	if (acked_mask & ~features(kdev))
 		return -EINVAL;
-	return vhb_vhost_set_features(vhb_blk_of(kdev)->vhost_fd, acked_mask);
+	vhb_iotlb_port_close(&blk->iotlb);
+	if (vhb_has_bit(acked_mask, VIRTIO_F_ACCESS_PLATFORM)) {
+		ret = vhb_iotlb_port_open(&blk->iotlb, blk->vhost_fd);
+		if (ret)
+			return ret;
+	}
+	return vhb_vhost_set_features(blk->vhost_fd, acked_mask);
 }
 
 static int set_mem_table(struct vhb_kdev *kdev,
 			 const struct vhost_memory *table)
 {
 	return vhb_vhost_set_mem_table(vhb_blk_of(kdev)->vhost_fd, table);
+}
+
+static int set_log_base(struct vhb_kdev *kdev, uint64_t address)
+{
+	return vhb_vhost_set_log_base(vhb_blk_of(kdev)->vhost_fd, address);
+}
+
+static int set_log_fd(struct vhb_kdev *kdev, int fd)
+{
+	return vhb_vhost_set_log_fd(vhb_blk_of(kdev)->vhost_fd, fd);
 }
 
 static int set_vring_num(struct vhb_kdev *kdev, unsigned int index,
@@ -201,6 +222,7 @@ static void listen(struct vhb_kdev *kdev, struct vhb_loop *loop,
 
 	blk->loop = loop;
 	blk->listener = listener;
+	vhb_iotlb_port_listen(&blk->iotlb, loop, listener);
 	if (listener)
 		vhb_blk_wait_for_news(blk);
 }
@@ -208,6 +230,12 @@ static void listen(struct vhb_kdev *kdev, struct vhb_loop *loop,
 static int drain_vring(struct vhb_kdev *kdev, unsigned int index)
 {
 	return vhb_blk_drain_vring(vhb_blk_of(kdev), index);
+}
+
+static int iotlb_write(struct vhb_kdev *kdev,
+		       const struct vhost_iotlb_msg *message)
+{
+	return vhb_iotlb_port_write(&vhb_blk_of(kdev)->iotlb, message);
 }
 
 static int start_vring(struct vhb_kdev *kdev, unsigned int index)
@@ -272,6 +300,7 @@ static void destroy(struct vhb_kdev *kdev)
 
 	vhb_blk_forget_drains(blk);
 	vhb_blk_forget_news(blk);
+	vhb_iotlb_port_close(&blk->iotlb);
 	if (blk->vhost_fd >= 0)
 		close(blk->vhost_fd);
 	if (blk->silent_fd >= 0)
@@ -290,6 +319,8 @@ const struct vhb_kdev_ops vhb_blk_ops = {
 	.reset = reset,
 	.set_features = set_features,
 	.set_mem_table = set_mem_table,
+	.set_log_base = set_log_base,
+	.set_log_fd = set_log_fd,
 	.set_vring_num = set_vring_num,
 	.set_vring_base = set_vring_base,
 	.set_vring_addr = set_vring_addr,
@@ -299,6 +330,7 @@ const struct vhb_kdev_ops vhb_blk_ops = {
 	.set_vring_slot = set_vring_slot,
 	.listen = listen,
 	.drain_vring = drain_vring,
+	.iotlb_write = iotlb_write,
 	.start_vring = start_vring,
 	.stop_vring = stop_vring,
 	.get_config = get_config,

@@ -2,6 +2,7 @@
 #ifndef VHB_KDEV_KDEV_H
 #define VHB_KDEV_KDEV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,11 @@
  * start. stop gives the base back. num, base, addr and slot are only called while
  * the vring is stopped; features only while all are; set_mem_table, kick, call and err
  * at any time after set_owner. reset ends it all and may be called at any time.
+ *
+ * The dirty log is switched while vrings run: set_log_base and set_log_fd may be
+ * called at any time after set_owner, set_features when nothing but VHOST_F_LOG_ALL
+ * changes, addr when only flags and log address do. There was a set_log_base before
+ * either asks for marks, and all that may be marked is in that log.
  */
 
 struct vhb_kdev;
@@ -34,6 +40,12 @@ struct vhb_loop;
  * @on_broken: the driver broke a vring's rules; which of them, in a word. The
  *             vring is not processed any more; its err eventfd was signalled
  * @on_config: the configuration space has changed by itself
+ * @on_miss: somebody needs an address that the IOTLB does not know, and waits
+ *           until @iotlb_write of &struct vhb_kdev_ops tells it; for
+ *           VHOST_ACCESS_RO or VHOST_ACCESS_WO
+ * @on_unanswered: so many misses of a vring were not answered that it must be
+ *                 stopped, for the kernel keeps them all. It can start again when
+ *                 more is told
  * @argument: handed to them
  *
  * Called from the loop, never out of an operation. What is called may do
@@ -44,6 +56,8 @@ struct vhb_kdev_listener {
 	void (*on_broken)(void *argument, unsigned int index,
 			  const char *fault);
 	void (*on_config)(void *argument);
+	void (*on_miss)(void *argument, uint64_t iova, uint8_t permission);
+	void (*on_unanswered)(void *argument, unsigned int index);
 	void *argument;
 };
 
@@ -55,7 +69,9 @@ struct vhb_kdev_listener {
  *            the broker can honour, and what tap or VMM add to it
  * @protocol_features: protocol feature bits this device adds to those every
  *                     session has (VHB_PROTOCOL_F_MTU for net,
- *                     VHB_PROTOCOL_F_INFLIGHT_SHMFD for one with @set_vring_slot)
+ *                     VHB_PROTOCOL_F_INFLIGHT_SHMFD for one with @set_vring_slot,
+ *                     VHB_PROTOCOL_F_LOG_SHMFD for one that offers
+ *                     VHOST_F_LOG_ALL, VHB_PROTOCOL_F_RARP for @send_rarp)
  * @set_owner: make the calling process the owner (VHOST_SET_OWNER); its
  *             address space is what the kernel copies through
  * @reset: let go of owner, memory, vrings and eventfds; the device is as
@@ -65,6 +81,11 @@ struct vhb_kdev_listener {
  *                device passes down what the kernel knows and applies the rest
  *                (offloads and header size of a tap)
  * @set_mem_table: the whole guest memory (VHOST_SET_MEM_TABLE)
+ * @set_log_base: address in the broker of the bitmap for marks of what is written
+ *                (VHOST_SET_LOG_BASE); when it returns none is made in another.
+ *                The kernel does not know how long it is. NULL, like
+ *                @set_log_fd, for a device that marks nothing
+ * @set_log_fd: eventfd that is told of marks, or -1 (VHOST_SET_LOG_FD)
  * @set_vring_num: entries; of a split virtqueue a power of two
  *                 (VHOST_SET_VRING_NUM)
  * @set_vring_base: split: next available index; packed: next available slot and
@@ -88,7 +109,14 @@ struct vhb_kdev_listener {
  *               @on_drained is called when those it has taken are done. Then
  *               @stop_vring is due. NULL, as on failure, where stop_vring alone
  *               does it all, however long it waits
- * @start_vring: begin to process (VHOST_NET_SET_BACKEND)
+ * @iotlb_write: tell the IOTLB of every descriptor: VHOST_IOTLB_UPDATE with an
+ *               address of the broker or VHOST_IOTLB_INVALIDATE. Sizes are never
+ *               zero. There is an IOTLB while VIRTIO_F_ACCESS_PLATFORM is
+ *               acked; set_features with that bit makes an empty one. When this
+ *               fails some descriptors may have been told. NULL for a device
+ *               that does not offer the bit
+ * @start_vring: begin to process (VHOST_NET_SET_BACKEND); -EAGAIN when the IOTLB
+ *               does not know the vring's used ring, which it tells as a miss
  * @stop_vring: end to process; when it returns the kernel touches the vring no
  *              more. Gives the base to go on from. Must work for a vring that
  *              already failed to start
@@ -102,6 +130,8 @@ struct vhb_kdev_listener {
  * @load_state: the reverse, all or nothing; -EINVAL for what is no such thing.
  *              NULL if @save_state is. Neither is called while a vring runs; both
  *              may be before set_owner
+ * @send_rarp: make the guest's address known to the network
+ *             (VHOST_USER_SEND_RARP). May be NULL
  * @destroy: close everything and free
  *
  * All return 0 or -errno unless said otherwise.
@@ -115,6 +145,8 @@ struct vhb_kdev_ops {
 	int (*set_features)(struct vhb_kdev *kdev, uint64_t acked_mask);
 	int (*set_mem_table)(struct vhb_kdev *kdev,
 			     const struct vhost_memory *table);
+	int (*set_log_base)(struct vhb_kdev *kdev, uint64_t address);
+	int (*set_log_fd)(struct vhb_kdev *kdev, int fd);
 	int (*set_vring_num)(struct vhb_kdev *kdev, unsigned int index,
 			     uint32_t num);
 	int (*set_vring_base)(struct vhb_kdev *kdev, unsigned int index,
@@ -131,6 +163,8 @@ struct vhb_kdev_ops {
 	void (*listen)(struct vhb_kdev *kdev, struct vhb_loop *loop,
 		       const struct vhb_kdev_listener *listener);
 	int (*drain_vring)(struct vhb_kdev *kdev, unsigned int index);
+	int (*iotlb_write)(struct vhb_kdev *kdev,
+			   const struct vhost_iotlb_msg *message);
 	int (*start_vring)(struct vhb_kdev *kdev, unsigned int index);
 	int (*stop_vring)(struct vhb_kdev *kdev, unsigned int index,
 			  uint32_t *base_out);
@@ -142,6 +176,7 @@ struct vhb_kdev_ops {
 	int (*save_state)(struct vhb_kdev *kdev, uint8_t *data);
 	int (*load_state)(struct vhb_kdev *kdev, const uint8_t *data,
 			  size_t size_bytes);
+	int (*send_rarp)(struct vhb_kdev *kdev, const uint8_t *mac);
 	void (*destroy)(struct vhb_kdev *kdev);
 };
 
@@ -149,12 +184,16 @@ struct vhb_kdev_ops {
  * struct vhb_kdev - a kernel device
  * @ops: what it can do
  * @vring_count: vrings a front-end may use; indexes are below it
+ * @keeps_nothing: of a vring that has stopped, also because its owner was killed,
+ *                 all that was taken is in the used ring, in order; so that is
+ *                 where it goes on, whatever the front-end says (split only)
  *
  * The first member of each device's own structure.
  */
 struct vhb_kdev {
 	const struct vhb_kdev_ops *ops;
 	unsigned int vring_count;
+	bool keeps_nothing;
 };
 
 #endif

@@ -35,7 +35,8 @@ static int check_addresses(struct vhb_session *session,
 
 	if (!vring->has_addr || !vring->num || !want->map)
 		return 0;
-	if (!want->has_features && vhb_vring_may_be_packed(session, want))
+	if (!want->has_features && (vhb_vring_may_be_packed(session, want) ||
+				    vhb_vring_may_be_iova(session, want)))
 		return 0;
 	return vhb_vring_locate(session, want, index, &addr);
 }
@@ -65,10 +66,14 @@ int vhb_edit_vring_addr(struct vhb_session *session, struct vhb_want *want,
 	const struct vhb_wire_vring_addr *addr = &message->payload.vring_addr;
 	struct vhb_vring_want *vring = vring_of(want, message);
 
-	if (addr->flags)
+	const uint32_t known_mask =
+		vhb_has_bit(session->offered_mask, VHOST_F_LOG_ALL) ?
+			vhb_bit(VHB_VRING_F_LOG_BIT) : 0;
+
+	if (addr->flags & ~known_mask)
 		return vhb_refuse(session, -EOPNOTSUPP,
-				  "flags %#x, but no dirty log was offered",
-				  addr->flags);
+				  "flags %#x of which %#x were offered",
+				  addr->flags, known_mask);
 	vring->addr = *addr;
 	vring->has_addr = true;
 	return check_addresses(session, want, addr->index);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "session/memory_map.h"
+#include "session/memory_map_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,53 +14,6 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
-#include "session/window.h"
-
-/** struct vhb_address_space - the windows shared by successive maps */
-struct vhb_address_space {
-	struct vhb_window *windows;
-};
-
-/**
- * struct vhb_mapping - a region and where it is mapped
- * @reference_count: maps that have it
- * @region: as declared
- * @device: where its file lives
- * @inode: and which one it is there
- * @page_bytes: page size of its file
- * @fd: its descriptor, not owned; used only until it is mapped
- * @footprint: the pages it takes up in a window
- * @hva: address of its first byte in the broker
- */
-struct vhb_mapping {
-	unsigned int reference_count;
-	struct vhb_wire_region region;
-	dev_t device;
-	uint64_t inode;
-	uint64_t page_bytes;
-	int fd;
-	struct vhb_footprint footprint;
-	uint64_t hva;
-};
-
-/**
- * struct vhb_memory_map - an immutable, reference-counted set of regions
- * @reference_count: users of it
- * @space: where its mappings live
- * @region_count: how many there are
- * @by_gpa: the mappings, one reference each, sorted by guest address once the
- *          map is complete
- * @by_uva: the same, sorted by user address
- * @table: what the kernel gets
- */
-struct vhb_memory_map {
-	unsigned int reference_count;
-	struct vhb_address_space *space;
-	unsigned int region_count;
-	struct vhb_mapping *by_gpa[VHB_REGION_COUNT_MAX];
-	struct vhb_mapping *by_uva[VHB_REGION_COUNT_MAX];
-	struct vhost_memory *table;
-};
 
 /** struct vhb_why - where a refusal is explained */
 struct vhb_why {
@@ -546,43 +499,4 @@ void vhb_memory_map_put(struct vhb_memory_map *map)
 		mapping_put(map->space, map->by_gpa[i]);
 	free(map->table);
 	free(map);
-}
-
-unsigned int vhb_memory_map_region_count(const struct vhb_memory_map *map)
-{
-	return map ? map->region_count : 0;
-}
-
-int vhb_memory_map_translate(const struct vhb_memory_map *map, uint64_t uva,
-			     uint64_t size_bytes, uint64_t *hva_out)
-{
-	const struct vhb_wire_region *region;
-	unsigned int begin = 0;
-	unsigned int end = vhb_memory_map_region_count(map);
-	unsigned int middle;
-
-	if (!size_bytes)
-		return -EFAULT;
-	while (begin < end) {
-		middle = (begin + end) / 2;
-		region = &map->by_uva[middle]->region;
-		if (uva < region->uva) {
-			end = middle;
-		} else if (uva - region->uva >= region->size_bytes) {
-			begin = middle + 1;
-		} else if (vhb_range_contains(region->uva, region->size_bytes,
-					      uva, size_bytes)) {
-			*hva_out = map->by_uva[middle]->hva + uva - region->uva;
-			return 0;
-		} else {
-			return -EFAULT;
-		}
-	}
-	return -EFAULT;
-}
-
-const struct vhost_memory *
-vhb_memory_map_table(const struct vhb_memory_map *map)
-{
-	return map->table;
 }

@@ -4,18 +4,25 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/bits.h"
+#include "session/base.h"
 #include "session/handle_inband.h"
+#include "session/logging.h"
 #include "session/vring.h"
 
 /**
  * struct plan - what shall become of the vrings
  * @run: this vring shall run
- * @addr: with these addresses in the broker
+ * @addr: with these addresses in the broker, or of an IOMMU
+ * @any_runs: there is one that shall run
+ * @must_retry: the kernel may have forgotten what vrings that run wait for in the
+ *              IOTLB
  */
 struct plan {
 	bool run[VHB_VRING_COUNT_MAX];
 	struct vhost_vring_addr addr[VHB_VRING_COUNT_MAX];
 	bool any_runs;
+	bool must_retry;
 };
 
 static int failed(struct vhb_session *session, int error, const char *call,
@@ -40,6 +47,9 @@ static int make_plan(struct vhb_session *session, const struct vhb_want *want,
 	int ret;
 
 	memset(plan, 0, sizeof(*plan));
+	ret = vhb_logging_check(session, want);
+	if (ret)
+		return ret;
 	for (i = 0; i < session->config.kdev->vring_count; i++) {
 		if (!is_startable(want, i))
 			continue;
@@ -56,18 +66,28 @@ static int make_plan(struct vhb_session *session, const struct vhb_want *want,
 	return 0;
 }
 
+static bool is_same_ring(const struct vhost_vring_addr *a,
+			 const struct vhost_vring_addr *b)
+{
+	return a->desc_user_addr == b->desc_user_addr &&
+	       a->avail_user_addr == b->avail_user_addr &&
+	       a->used_user_addr == b->used_user_addr;
+}
+
 /* What a vring that runs cannot be given without stopping it */
 static bool must_restart(const struct vhb_session *session,
 			 const struct vhb_want *want, const struct plan *plan,
 			 unsigned int index)
 {
 	const struct vhb_vring_have *have = &session->have.vrings[index];
+	const uint64_t changed_mask =
+		session->have.features_mask ^ want->features_mask;
 
-	return session->have.features_mask != want->features_mask ||
+	return changed_mask & ~vhb_bit(VHOST_F_LOG_ALL) ||
 	       have->num != want->vrings[index].num ||
 	       want->vrings[index].base_is_new ||
 	       have->slot_addr != vhb_inflight_slot(want->inflight, index) ||
-	       memcmp(&have->addr, &plan->addr[index], sizeof(have->addr));
+	       !is_same_ring(&have->addr, &plan->addr[index]);
 }
 
 static void note_base(struct vhb_vring_want *vring, uint32_t base)
@@ -114,7 +134,7 @@ static bool must_stop(const struct vhb_session *session,
 }
 
 static int stop_vrings(struct vhb_session *session, struct vhb_want *want,
-		       const struct plan *plan)
+		       struct plan *plan)
 {
 	int first_error = 0;
 	unsigned int i;
@@ -123,6 +143,8 @@ static int stop_vrings(struct vhb_session *session, struct vhb_want *want,
 	for (i = 0; i < session->config.kdev->vring_count; i++) {
 		if (!must_stop(session, want, plan, i))
 			continue;
+		/* vhost does so for a descriptor's others. */
+		plan->must_retry = true;
 		ret = stop_vring(session, want, i);
 		if (ret && !first_error)
 			first_error = ret;
@@ -131,10 +153,11 @@ static int stop_vrings(struct vhb_session *session, struct vhb_want *want,
 }
 
 static int program_device(struct vhb_session *session,
-			  const struct vhb_want *want, const struct plan *plan)
+			  const struct vhb_want *want, struct plan *plan)
 {
 	struct vhb_kdev *kdev = session->config.kdev;
 	struct vhb_have *have = &session->have;
+	const uint64_t features_mask = vhb_logging_features(want);
 	int ret;
 
 	if (!have->is_owner) {
@@ -147,30 +170,46 @@ static int program_device(struct vhb_session *session,
 		have->is_owner = true;
 	}
 
+	ret = vhb_logging_program(session, want);
+	if (ret)
+		return ret;
+
 	if (want->has_features && (!have->has_features ||
-				   have->features_mask != want->features_mask)) {
+				   have->features_mask != features_mask)) {
 		/* Even if it fails half of it may have been done. */
 		have->has_features = false;
-		ret = kdev->ops->set_features(kdev, want->features_mask);
+		plan->must_retry = true;
+		ret = kdev->ops->set_features(kdev, features_mask);
 		if (ret)
 			return vhb_refuse(session, ret,
 					  "VHOST_SET_FEATURES: %s",
 					  strerrordesc_np(-ret));
 		have->has_features = true;
-		have->features_mask = want->features_mask;
+		have->features_mask = features_mask;
 	}
 
-	if (want->map && have->map != want->map) {
-		/* As above. session->want keeps what was there before mapped. */
-		vhb_memory_map_put(have->map);
-		have->map = NULL;
+	if (want->map &&
+	    (have->map != want->map || have->is_map_unsure)) {
+		/* No address must live on in the IOTLB that is about to go. */
+		if (vhb_iotlb_is_had(session) &&
+		    !vhb_memory_map_includes(want->map, have->map)) {
+			ret = vhb_iotlb_forget_all(session);
+			if (ret)
+				return vhb_refuse(session, ret,
+						  "invalidating the IOTLB: %s",
+						  strerrordesc_np(-ret));
+		}
+		/* As above: what was there before stays mapped until it is gone. */
+		have->is_map_unsure = true;
 		ret = kdev->ops->set_mem_table(kdev,
 					       vhb_memory_map_table(want->map));
 		if (ret)
 			return vhb_refuse(session, ret,
 					  "VHOST_SET_MEM_TABLE: %s",
 					  strerrordesc_np(-ret));
+		vhb_memory_map_put(have->map);
 		have->map = vhb_memory_map_get(want->map);
+		have->is_map_unsure = false;
 	}
 	return 0;
 }
@@ -279,6 +318,7 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 
 	vhb_vring_take_saved_base(session, device, index);
 	is_taken_over = is_taken_over && !want->has_unread_slot;
+	vhb_base_correct(session, device, addr);
 	ret = kdev->ops->set_vring_num(kdev, index, want->num);
 	if (ret)
 		return failed(session, ret, "VHOST_SET_VRING_NUM", index);
@@ -302,15 +342,17 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	if (kdev->ops->set_vring_slot)
 		kdev->ops->set_vring_slot(kdev, index, slot_addr);
 	ret = kdev->ops->start_vring(kdev, index);
-	if (ret) {
-		call_no_more(session, index);
-		return failed(session, ret, "starting", index);
-	}
-
-	have->is_running = true;
 	have->num = want->num;
 	have->addr = *addr;
 	have->slot_addr = slot_addr;
+	if (ret) {
+		call_no_more(session, index);
+		have->is_waiting = ret == -EAGAIN && vhb_iotlb_is_had(session);
+		return have->is_waiting ? 0 :
+					  failed(session, ret, "starting", index);
+	}
+
+	have->is_running = true;
 	want->has_unread_slot = false;
 	/* Whoever ran this vring before may have died between used and call. */
 	if (want->base || is_taken_over)
@@ -318,14 +360,38 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	return 0;
 }
 
-static int refresh_vring(struct vhb_session *session,
-			 const struct vhb_want *device, unsigned int index)
+static int refresh_log(struct vhb_session *session,
+		       const struct vhost_vring_addr *addr)
 {
+	struct vhb_kdev *kdev = session->config.kdev;
+	struct vhb_vring_have *have = &session->have.vrings[addr->index];
+	int ret;
+
+	if (have->addr.flags == addr->flags &&
+	    have->addr.log_guest_addr == addr->log_guest_addr)
+		return 0;
+	ret = kdev->ops->set_vring_addr(kdev, addr);
+	if (ret)
+		return failed(session, ret, "VHOST_SET_VRING_ADDR",
+			      addr->index);
+	have->addr = *addr;
+	return 0;
+}
+
+static int refresh_vring(struct vhb_session *session,
+			 const struct vhb_want *device,
+			 const struct vhost_vring_addr *addr)
+{
+	const unsigned int index = addr->index;
 	const struct vhb_vring_want *want = &device->vrings[index];
 	struct vhb_vring_have *have = &session->have.vrings[index];
 	const int call_fd = told_by(device, want->call_fd);
 	const int err_fd = told_by(device, want->err_fd);
 	int ret;
+
+	ret = refresh_log(session, addr);
+	if (ret)
+		return ret;
 
 	if (have->kick_fd != want->kick_fd) {
 		ret = program_kick(session, index, want->kick_fd);
@@ -346,6 +412,21 @@ static int refresh_vring(struct vhb_session *session,
 	return 0;
 }
 
+static int program_vring(struct vhb_session *session, struct vhb_want *want,
+			 const struct plan *plan, unsigned int index)
+{
+	struct vhb_vring_have *have = &session->have.vrings[index];
+
+	if (have->is_running)
+		return refresh_vring(session, want, &plan->addr[index]);
+	if (plan->run[index] && have->is_waiting &&
+	    !must_restart(session, want, plan, index))
+		return 0;
+	have->is_waiting = false;
+	return plan->run[index] ?
+		       start_vring(session, want, &plan->addr[index]) : 0;
+}
+
 int vhb_program(struct vhb_session *session, struct vhb_want *want)
 {
 	struct plan plan;
@@ -364,15 +445,12 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 		return ret;
 
 	for (i = 0; i < session->config.kdev->vring_count; i++) {
-		if (!plan.run[i])
-			continue;
-		if (session->have.vrings[i].is_running)
-			ret = refresh_vring(session, want, i);
-		else
-			ret = start_vring(session, want, &plan.addr[i]);
+		ret = program_vring(session, want, &plan, i);
 		if (ret)
 			return ret;
 	}
+	if (plan.must_retry)
+		vhb_iotlb_retry(session);
 	return 0;
 }
 
@@ -423,6 +501,23 @@ bool vhb_program_drained(struct vhb_session *session, unsigned int index)
 	return !--session->have.draining_count;
 }
 
+void vhb_program_rest(struct vhb_session *session, unsigned int index)
+{
+	if (!session->have.vrings[index].is_running)
+		return;
+	/* What fails is tried again when the session stops it. */
+	if (!stop_vring(session, &session->want, index))
+		session->have.vrings[index].is_waiting = true;
+}
+
+void vhb_program_awake(struct vhb_session *session)
+{
+	unsigned int i;
+
+	for (i = 0; i < session->config.kdev->vring_count; i++)
+		session->have.vrings[i].is_waiting = false;
+}
+
 void vhb_program_nothing(struct vhb_session *session)
 {
 	struct vhb_kdev *kdev = session->config.kdev;
@@ -435,5 +530,6 @@ void vhb_program_nothing(struct vhb_session *session)
 		call_no_more(session, i);
 	vhb_inband_use_channel(session->inband, -1);
 	vhb_memory_map_put(have->map);
+	vhb_dirty_log_put(have->log);
 	memset(have, 0, sizeof(*have));
 }

@@ -9,10 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/virtio_config.h>
+
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "session/handle_inband.h"
 #include "session/handlers.h"
+#include "session/message_trace.h"
 #include "session/program.h"
 #include "session/state.h"
 #include "wire/backend.h"
@@ -42,6 +45,9 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_OWNER] = { .edit = vhb_edit_owner },
 	[VHB_RESET_OWNER] = { .edit = vhb_edit_reset_owner },
 	[VHB_SET_MEM_TABLE] = { .edit = vhb_edit_mem_table },
+	[VHB_SET_LOG_BASE] = { .edit = vhb_edit_log_base,
+			       .reply = vhb_reply_log_base },
+	[VHB_SET_LOG_FD] = { .edit = vhb_edit_log_fd },
 	[VHB_SET_VRING_NUM] = { .edit = vhb_edit_vring_num },
 	[VHB_SET_VRING_ADDR] = { .edit = vhb_edit_vring_addr },
 	[VHB_SET_VRING_BASE] = { .edit = vhb_edit_vring_base },
@@ -54,8 +60,10 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_PROTOCOL_FEATURES] = { .edit = vhb_edit_protocol_features },
 	[VHB_GET_QUEUE_NUM] = { .reply = vhb_reply_queue_num },
 	[VHB_SET_VRING_ENABLE] = { .edit = vhb_edit_vring_enable },
+	[VHB_SEND_RARP] = { .edit = vhb_edit_rarp },
 	[VHB_NET_SET_MTU] = { .edit = vhb_edit_mtu },
 	[VHB_SET_BACKEND_REQ_FD] = { .edit = vhb_edit_backend_fd },
+	[VHB_IOTLB_MSG] = { .edit = vhb_edit_iotlb },
 	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
 	[VHB_SET_CONFIG] = { .edit = vhb_edit_config },
 	[VHB_GET_INFLIGHT_FD] = { .edit = vhb_edit_inflight_offer,
@@ -71,6 +79,12 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_DEVICE_STATE_FD] = { .reply = vhb_reply_state_fd },
 	[VHB_CHECK_DEVICE_STATE] = { .reply = vhb_reply_check_state },
 };
+
+bool vhb_message_has_handler(uint32_t request)
+{
+	return request < VHB_REQUEST_COUNT &&
+	       (handlers[request].edit || handlers[request].reply);
+}
 
 int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
 {
@@ -101,16 +115,20 @@ static void drop_difference(const struct vhb_want *dropped,
 		close_if_dropped(old->err_fd, new->err_fd);
 	}
 	close_if_dropped(dropped->backend_fd, kept->backend_fd);
+	close_if_dropped(dropped->log_fd, kept->log_fd);
 	if (dropped->map != kept->map)
 		vhb_memory_map_put(dropped->map);
 	if (dropped->inflight != kept->inflight)
 		vhb_inflight_unmap(dropped->inflight);
+	if (dropped->log != kept->log)
+		vhb_dirty_log_put(dropped->log);
 }
 
 static void init_want(struct vhb_want *want)
 {
 	memset(want, 0, sizeof(*want));
 	want->backend_fd = -1;
+	want->log_fd = -1;
 	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++) {
 		want->vrings[i].kick_fd = -1;
 		want->vrings[i].call_fd = -1;
@@ -148,9 +166,12 @@ static int program_next(struct vhb_session *session)
 		return ret;
 	}
 
+	if (session->want.backend_fd != session->next.backend_fd)
+		vhb_iotlb_pause(session);
 	drop_difference(&session->want, &session->next);
 	session->want = session->next;
 	settle_bases(&session->want);
+	vhb_iotlb_resume(session);
 	return 0;
 }
 
@@ -208,14 +229,23 @@ void vhb_log_refusal(struct vhb_session *session,
 		vhb_warn("further refusals of this front-end are not logged");
 }
 
-static int answer(struct vhb_session *session, struct vhb_message *message,
-		  int result)
+static bool has_own_reply(const struct vhb_session *session,
+			  const struct vhb_message *message)
 {
 	const struct vhb_message_row *row =
 		vhb_message_row(message->header.request);
+
+	if (message->header.request == VHB_SET_LOG_BASE)
+		return vhb_log_base_has_own_reply(session, message);
+	return row && row->reply_kind == VHB_REPLY_OWN;
+}
+
+static int answer(struct vhb_session *session, struct vhb_message *message,
+		  int result)
+{
 	union vhb_payload reply;
 
-	if (row && row->reply_kind == VHB_REPLY_OWN) {
+	if (has_own_reply(session, message)) {
 		size_t size_bytes;
 
 		/* Whatever is sent would be taken for the real thing. */
@@ -251,6 +281,7 @@ static int finish_message(struct vhb_session *session, int result)
 
 	if (result)
 		vhb_log_refusal(session, message, ret && ret != -EAGAIN);
+	vhb_message_trace_end(session, result);
 	vhb_channel_done(&session->channel);
 	return ret;
 }
@@ -261,9 +292,11 @@ static int handle_message(struct vhb_session *session)
 	struct vhb_message *message = &session->channel.message;
 	int result;
 
+	session->message_number++;
 	vhb_debug("%s%s", vhb_message_name(message->header.request),
 		  vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT) ?
 			  " (needs reply)" : "");
+	vhb_message_trace_begin(session);
 	result = handle(session, message);
 	return result == -EINPROGRESS ? result :
 					finish_message(session, result);
@@ -282,8 +315,10 @@ static int receive_messages(struct vhb_session *session)
 				 vhb_message_name(session->channel.message
 							  .header.request),
 				 session->channel.why);
-		if (ret < 0)
+		if (ret < 0) {
+			vhb_message_trace_failed(session, ret);
 			return ret;
+		}
 		ret = handle_message(session);
 	}
 	return ret;
@@ -295,16 +330,27 @@ static int receive_messages(struct vhb_session *session)
  */
 static void end(struct vhb_session *session)
 {
+	vhb_message_trace_disconnect(session);
 	vhb_loop_unwatch(session->config.loop, &session->watch);
+	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
 	session->stage = VHB_SESSION_ENDS;
 	vhb_channel_close(&session->channel);
+	vhb_iotlb_pause(session);
 	if (!vhb_program_drain_all(session))
 		session->config.on_end(session->config.argument);
 }
 
 static void on_ready(void *argument, unsigned int events);
+
+static int await(struct vhb_session *session, unsigned int events)
+{
+	int ret = vhb_loop_watch(session->config.loop, session->channel.fd,
+				 events, on_ready, session, &session->watch);
+
+	return ret ? ret : vhb_patience_begin(session, events == POLLOUT);
+}
 
 /* What follows from what handling messages returned; as end() */
 static void go_on(struct vhb_session *session, int ret)
@@ -317,9 +363,7 @@ static void go_on(struct vhb_session *session, int ret)
 	if (ret == -EAGAIN)
 		next_events = POLLOUT;
 	if (!ret || ret == -EAGAIN)
-		ret = vhb_loop_watch(session->config.loop, session->channel.fd,
-				     next_events, on_ready, session,
-				     &session->watch);
+		ret = await(session, next_events);
 	if (!ret)
 		return;
 
@@ -398,6 +442,8 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	init_want(&session->want);
 	session->offered_mask = kdev->ops->features(kdev) |
 				vhb_bit(VHB_F_PROTOCOL_FEATURES_BIT);
+	if (!config->has_iommu || !kdev->ops->iotlb_write)
+		session->offered_mask &= ~vhb_bit(VIRTIO_F_ACCESS_PLATFORM);
 	session->offered_protocol_mask =
 		vhb_bit(VHB_PROTOCOL_F_MQ) |
 		vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
@@ -422,23 +468,28 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	ret = vhb_create_inband(session);
 	if (ret)
 		goto destroy_space;
-	ret = vhb_loop_watch(config->loop, session->channel.fd, POLLIN,
-			     on_ready, session, &session->watch);
+	vhb_patience_init(session);
+	ret = await(session, POLLIN);
 	if (ret)
-		goto destroy_inband;
+		goto forget_socket;
 
 	session->listener = (struct vhb_kdev_listener){
 		.on_drained = on_drained,
 		.on_broken = on_broken,
 		.on_config = on_config,
+		.on_miss = vhb_iotlb_miss,
+		.on_unanswered = vhb_iotlb_unanswered,
 		.argument = session,
 	};
 	if (kdev->ops->listen)
 		kdev->ops->listen(kdev, config->loop, &session->listener);
+	vhb_message_trace_connect(session);
 	*session_out = session;
 	return 0;
 
-destroy_inband:
+forget_socket:
+	vhb_loop_unwatch(config->loop, &session->watch);
+	vhb_patience_end(session);
 	vhb_inband_destroy(session->inband);
 destroy_space:
 	vhb_address_space_destroy(session->space);
@@ -465,6 +516,8 @@ void vhb_session_destroy(struct vhb_session *session)
 	if (kdev->ops->listen)
 		kdev->ops->listen(kdev, session->config.loop, NULL);
 	vhb_loop_unwatch(session->config.loop, &session->watch);
+	vhb_iotlb_pause(session);
+	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
 	vhb_program_nothing(session);

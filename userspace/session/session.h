@@ -2,13 +2,17 @@
 #ifndef VHB_SESSION_SESSION_H
 #define VHB_SESSION_SESSION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kdev/kdev.h"
 #include "loop/loop.h"
 
-/** Vrings a session can serve; a vring index has eight bits on the wire */
-#define VHB_VRING_COUNT_MAX 128
+/**
+ * Vrings a session can serve: 64 pairs of a network device and its control queue. A
+ * vring index has eight bits on the wire
+ */
+#define VHB_VRING_COUNT_MAX 129
 
 /** struct vhb_session - one front-end's connection, from accept to close */
 struct vhb_session;
@@ -29,17 +33,34 @@ typedef void (*vhb_session_end_fn)(void *argument);
  * @queue_num: what GET_QUEUE_NUM answers
  * @protocol_features_mask: to offer besides what is always offered:
  *                          VHB_PROTOCOL_F_INBAND_NOTIFICATIONS
+ * @has_iommu: offer VIRTIO_F_ACCESS_PLATFORM, if the device has it
+ * @log_reply_bytes: length of the reply to SET_LOG_BASE, 8 or 16; 0 for what
+ *                   suits the front-end by all that can be told of it
+ * @patience_ms: how long a message may take to arrive; 0 for VHB_PATIENCE_MS
+ * @is_wanted: does somebody wait for this session to end? NULL: nobody ever does
  * @on_end: called when the session is over
- * @argument: handed to @on_end
+ * @argument: handed to both
  */
 struct vhb_session_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
 	uint64_t protocol_features_mask;
+	bool has_iommu;
+	unsigned int log_reply_bytes;
+	unsigned int patience_ms;
+	bool (*is_wanted)(void *argument);
 	vhb_session_end_fn on_end;
 	void *argument;
 };
+
+/**
+ * vhb_message_has_handler() - does a session do anything with a message?
+ * @request: as on the wire
+ *
+ * What has none is refused, whatever was negotiated.
+ */
+bool vhb_message_has_handler(uint32_t request);
 
 /**
  * vhb_session_create() - serve a front-end

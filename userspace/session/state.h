@@ -8,10 +8,13 @@
 #include <linux/vhost_types.h>
 
 #include "session/call_relay.h"
+#include "session/dirty_log.h"
 #include "session/handle_state.h"
 #include "session/inband.h"
 #include "session/inflight.h"
+#include "session/iotlb.h"
 #include "session/memory_map.h"
+#include "session/patience.h"
 #include "session/session.h"
 #include "wire/channel.h"
 #include "wire/protocol.h"
@@ -70,6 +73,8 @@ struct vhb_vring_want {
  * @status: SET_STATUS
  * @map: guest memory, one reference; NULL until a region was declared
  * @inflight: SET_INFLIGHT_FD; owned, or NULL
+ * @log: SET_LOG_BASE, one reference; NULL until there is one
+ * @log_fd: SET_LOG_FD; owned, or -1
  * @backend_fd: SET_BACKEND_REQ_FD, our way to send requests; owned, or -1
  * @vrings: the first kdev->vring_count are used
  */
@@ -80,6 +85,8 @@ struct vhb_want {
 	uint8_t status;
 	struct vhb_memory_map *map;
 	struct vhb_inflight *inflight;
+	struct vhb_dirty_log *log;
+	int log_fd;
 	int backend_fd;
 	struct vhb_vring_want vrings[VHB_VRING_COUNT_MAX];
 };
@@ -91,7 +98,10 @@ struct vhb_want {
 
 /**
  * struct vhb_vring_have - a vring as the kernel has it
- * @is_running: the kernel processes it; the rest is meaningful only then
+ * @is_running: the kernel processes it; the rest is meaningful only then, or while
+ *              it is waiting
+ * @is_waiting: it was set up like this but could not start, as the IOTLB does not
+ *              know its used ring; it is tried again when more is known
  * @is_draining: it was begun to be stopped, and is not waited for yet
  * @num: entries
  * @addr: addresses in the broker
@@ -104,6 +114,7 @@ struct vhb_want {
  */
 struct vhb_vring_have {
 	bool is_running;
+	bool is_waiting;
 	bool is_draining;
 	uint32_t num;
 	struct vhost_vring_addr addr;
@@ -120,6 +131,10 @@ struct vhb_vring_have {
  * @has_features: VHOST_SET_FEATURES was done
  * @features_mask: with this
  * @map: VHOST_SET_MEM_TABLE was done with it; one reference
+ * @is_map_unsure: but has failed with another one since
+ * @log: VHOST_SET_LOG_BASE was done with it; one reference
+ * @has_log_fd: VHOST_SET_LOG_FD was done
+ * @log_fd: number of the descriptor it was given
  * @draining_count: vrings that drain
  * @vrings: the first kdev->vring_count are used
  */
@@ -128,6 +143,10 @@ struct vhb_have {
 	bool has_features;
 	uint64_t features_mask;
 	struct vhb_memory_map *map;
+	bool is_map_unsure;
+	struct vhb_dirty_log *log;
+	bool has_log_fd;
+	int log_fd;
 	unsigned int draining_count;
 	struct vhb_vring_have vrings[VHB_VRING_COUNT_MAX];
 };
@@ -153,17 +172,23 @@ enum vhb_session_stage {
  * @listener: what the kernel device tells
  * @channel: its socket
  * @watch: the socket is watched for a message or for room for a reply
+ * @message_number: how many messages have come
+ * @patience: how long that may take
  * @space: where its memory is mapped
  * @inband: calls and errors as messages; NULL when that was not offered
  * @transfer: of the device's state
  * @offered_mask: answer to GET_FEATURES
  * @offered_protocol_mask: answer to GET_PROTOCOL_FEATURES
+ * @is_owner_first: SET_OWNER came before anything was asked
+ * @has_asked: GET_FEATURES was received
  * @want: what the front-end wants and got
  * @next: the same with the edit of the message under way
  * @have: what the kernel has
+ * @misses: what the IOTLB misses and the front-end was not asked yet
  * @why: what was wrong with the message under way
  * @refusal_count: messages answered with an error, to keep the log short
  * @break_count: vrings that broke, likewise
+ * @base_count: bases that were wrong, likewise
  */
 struct vhb_session {
 	struct vhb_session_config config;
@@ -171,17 +196,23 @@ struct vhb_session {
 	struct vhb_kdev_listener listener;
 	struct vhb_channel channel;
 	struct vhb_watch_ref watch;
+	uint64_t message_number;
+	struct vhb_patience patience;
 	struct vhb_address_space *space;
 	struct vhb_inband *inband;
 	struct vhb_state_transfer transfer;
 	uint64_t offered_mask;
 	uint64_t offered_protocol_mask;
+	bool is_owner_first;
+	bool has_asked;
 	struct vhb_want want;
 	struct vhb_want next;
 	struct vhb_have have;
+	struct vhb_miss_queue misses;
 	char why[192];
 	unsigned int refusal_count;
 	unsigned int break_count;
+	unsigned int base_count;
 };
 
 /**
