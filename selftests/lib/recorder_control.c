@@ -54,6 +54,7 @@ void recorder_forget(struct recorder *recorder)
 	recorder->is_owned = false;
 	recorder->acked_mask = 0;
 	recorder->iotlb.entry_count = 0;
+	recorder->iotlb.miss_count = 0;
 	recorder->log_base = 0;
 	free(recorder->table);
 	recorder->table = NULL;
