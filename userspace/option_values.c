@@ -91,6 +91,7 @@ static const struct {
 	enum vhb_protocol_feature_bit bit;
 } protocol_features[] = {
 	{ "inband-notifications", VHB_PROTOCOL_F_INBAND_NOTIFICATIONS },
+	{ "gpa-addresses", VHB_PROTOCOL_F_GPA_ADDRESSES },
 };
 
 static uint64_t protocol_feature_mask(const char *name, size_t length)

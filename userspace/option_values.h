@@ -51,7 +51,7 @@ int vhb_value_mac(const char *text, uint8_t mac[6]);
 int vhb_value_protocol_features(const char *text, uint64_t *mask_out);
 
 /** VHB_VALUE_PROTOCOL_FEATURES - what may be in it, for messages */
-#define VHB_VALUE_PROTOCOL_FEATURES "inband-notifications"
+#define VHB_VALUE_PROTOCOL_FEATURES "inband-notifications, gpa-addresses"
 
 /**
  * vhb_value_is_interface_name() - may a network interface have this name?

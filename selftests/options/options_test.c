@@ -77,6 +77,9 @@ static void test_protocol_features(void **state)
 	parse_ok("vhost-bridge net --fd=3 --tap=t --protocol-features=inband-notifications",
 		 &options);
 	assert_int_equal(options.protocol_features_mask, 1 << 14);
+	parse_ok("vhost-bridge net --fd=3 --tap=t --protocol-features=gpa-addresses,inband-notifications",
+		 &options);
+	assert_int_equal(options.protocol_features_mask, 1 << 21 | 1 << 14);
 }
 
 static void test_control(void **state)
