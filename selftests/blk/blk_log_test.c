@@ -273,6 +273,33 @@ static void marks_come_and_go_under_requests(void **state)
 	frontend_log_close(&log);
 }
 
+/* What cannot be marked is not told as done: the vring breaks, not the broker. */
+static void a_log_that_is_cut_off_hurts_nobody_else(void **state)
+{
+	struct bench *bench = *state;
+	struct blk_guest *guest = &bench->guest;
+	const struct vhb_wire_region *region = &guest->memory.region;
+	struct frontend_log log;
+	uint64_t mask;
+
+	frontend_log_open(&log, (region->gpa + region->size_bytes) / PAGE / 8,
+			  0, 0);
+	ok(frontend_set_log_base(&guest->frontend, &log));
+	ok(blk_guest_mark(guest, true));
+	assert_int_equal(blk_guest_run(guest, 0, VIRTIO_BLK_T_IN, 0, PAGE),
+			 VIRTIO_BLK_S_OK);
+	ok(ftruncate(log.fd, 0));
+	blk_guest_submit(guest, 0, 1, VIRTIO_BLK_T_IN, 0, PAGE);
+	for (unsigned int ms = 0; !broker_log_has(&bench->broker,
+						  "vring 0 is broken"); ms++) {
+		assert_in_range(ms, 0, BLK_GUEST_TIMEOUT_MS);
+		usleep(1000);
+	}
+	ok(frontend_get_features(&guest->frontend, &mask));
+	assert_true(broker_is_alive(&bench->broker));
+	frontend_log_close(&log);
+}
+
 #define CASE(function, layout)						\
 	{ #function "_" #layout, function, set_up_##layout, tear_down, NULL }
 
@@ -283,6 +310,8 @@ int main(void)
 		CASE(changed_pages_are_marked, packed),
 		CASE(marks_come_and_go_under_requests, split),
 		CASE(marks_come_and_go_under_requests, packed),
+		CASE(a_log_that_is_cut_off_hurts_nobody_else, split),
+		CASE(a_log_that_is_cut_off_hurts_nobody_else, packed),
 	};
 	int ret;
 

@@ -226,6 +226,28 @@ static void marks_of_two_pairs_with_indirect_descriptors(void **state)
 	check_guest(*state, &config);
 }
 
+/* The marks are lost, and nothing else: not a frame, not the broker. */
+static void a_log_that_is_cut_off_hurts_nobody_else(void **state)
+{
+	const struct net_guest_config config = net_guest_config_default;
+	struct net_bench *bench = *state;
+	struct net_guest *guest = &bench->guest;
+	struct frontend_log log;
+
+	ok(net_guest_open(guest, &config, bench->broker.socket_path));
+	frontend_log_open(&log, log_bytes(guest), 4096, 0);
+	set_log(guest, &log);
+	ok(frontend_set_features(&guest->frontend, config.features | LOG_ALL));
+	switch_rings(guest, true);
+	exchange(bench);
+	assert_true(frontend_log_count(&log) > 0);
+	ok(ftruncate(log.fd, 0));
+	exchange(bench);
+	ok(net_guest_stop_pair(guest, 0));
+	assert_true(broker_is_alive(&bench->broker));
+	frontend_log_close(&log);
+}
+
 /* As QEMU sends it for guests that do not announce themselves */
 static void a_rarp_comes_out_of_the_tap(void **state)
 {
@@ -276,6 +298,7 @@ int main(void)
 		log_test(marks_of_mergeable_buffers),
 		log_test(marks_of_a_legacy_guest),
 		two_pairs_test(marks_of_two_pairs_with_indirect_descriptors),
+		log_test(a_log_that_is_cut_off_hurts_nobody_else),
 		log_test(a_rarp_comes_out_of_the_tap),
 	};
 
