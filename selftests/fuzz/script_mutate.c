@@ -140,6 +140,7 @@ static uint64_t aim(struct mutation *mutation, unsigned int entry_bytes)
 static void edit_addr(struct mutation *mutation, struct script_step *step)
 {
 	struct vhb_wire_vring_addr addr = { 0 };
+
 	if (step->size_bytes != sizeof(addr))
 		return;
 	memcpy(&addr, step->bytes, sizeof(addr));

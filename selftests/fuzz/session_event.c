@@ -22,11 +22,12 @@ static int error_of(uint32_t value)
 		ENOMEM, EFAULT, EBUSY, EINVAL, EPERM, ENOBUFS, EAGAIN, EINTR,
 		EBADF,
 	};
+	int error = EIO;
 
 	for (unsigned int i = 0; i < VHB_ARRAY_COUNT(errors); i++)
 		if ((value & 0xff) == (unsigned int)errors[i])
-			return errors[i];
-	return EIO;
+			error = errors[i];
+	return error;
 }
 
 static struct recorded_vring *vring_of(struct run *run,
