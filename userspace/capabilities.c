@@ -19,6 +19,7 @@ static const char * const net_features[] = {
 	"poll-us",
 	"workers",
 	"queue-num-as",
+	"protocol-features",
 	"trust-base",
 	"connect",
 	"once",
@@ -33,6 +34,7 @@ static const char * const blk_features[] = {
 	"share-rw",
 	"vhost-device",
 	"vhost-fd",
+	"protocol-features",
 	"connect",
 	"once",
 };

@@ -10,10 +10,11 @@
 int vhb_edit_mem_table(struct vhb_session *session, struct vhb_want *want,
 		       struct vhb_message *message)
 {
-	const struct vhb_wire_memory *memory = &message->payload.memory;
+	struct vhb_wire_memory *memory = &message->payload.memory;
 	struct vhb_memory_map *map;
 	int ret;
 
+	vhb_settle_user_addresses(want, memory->regions, memory->region_count);
 	ret = vhb_memory_map_replace(session->space, want->map, memory->regions,
 				     message->fds, memory->region_count,
 				     session->why, sizeof(session->why), &map);
@@ -26,11 +27,12 @@ int vhb_edit_mem_table(struct vhb_session *session, struct vhb_want *want,
 int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
 			struct vhb_message *message)
 {
+	struct vhb_wire_region *region = &message->payload.single_region.region;
 	struct vhb_memory_map *map;
 	int ret;
 
-	ret = vhb_memory_map_add(session->space, want->map,
-				 &message->payload.single_region.region,
+	vhb_settle_user_addresses(want, region, 1);
+	ret = vhb_memory_map_add(session->space, want->map, region,
 				 message->fds[0], session->why,
 				 sizeof(session->why), &map);
 	if (ret)
@@ -42,11 +44,12 @@ int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
 int vhb_edit_remove_region(struct vhb_session *session, struct vhb_want *want,
 			   struct vhb_message *message)
 {
+	struct vhb_wire_region *region = &message->payload.single_region.region;
 	struct vhb_memory_map *map;
 	int ret;
 
-	ret = vhb_memory_map_remove(session->space, want->map,
-				    &message->payload.single_region.region,
+	vhb_settle_user_addresses(want, region, 1);
+	ret = vhb_memory_map_remove(session->space, want->map, region,
 				    session->why, sizeof(session->why), &map);
 	if (ret)
 		return ret;

@@ -85,8 +85,10 @@ static void report_vring(const struct vhb_session *session, unsigned int index,
 	vring->is_draining = have->is_draining;
 	write_kind(want->kick_fd, vring->kick_kind);
 	write_kind(want->call_fd, vring->call_kind);
-	if (have->is_running && !vhb_has_bit(session->have.features_mask,
-					     VIRTIO_F_RING_PACKED))
+	/* Packed ones have none; with an IOMMU the addresses are the guest's. */
+	if (have->is_running &&
+	    !vhb_has_bit(session->have.features_mask, VIRTIO_F_RING_PACKED) &&
+	    !vhb_has_bit(session->have.features_mask, VIRTIO_F_ACCESS_PLATFORM))
 		read_indices(have, vring);
 }
 
