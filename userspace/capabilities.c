@@ -17,6 +17,7 @@ static const char * const net_features[] = {
 	"vhost-device",
 	"vhost-fd",
 	"queue-num-as",
+	"postcopy",
 	"once",
 };
 

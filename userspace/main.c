@@ -19,6 +19,7 @@
 #include "loop/loop.h"
 #include "options.h"
 #include "server.h"
+#include "session/postcopy.h"
 
 /* Exit statuses of the contract; 0 is EXIT_SUCCESS, 1 is EXIT_FAILURE */
 #define EXIT_USAGE 2
@@ -78,6 +79,8 @@ static int serve(const struct vhb_options *options, int signal_fd,
 		.socket_path = options->socket_path,
 		.socket_fd = options->socket_fd,
 		.once = options->once,
+		.has_postcopy = options->has_postcopy &&
+				vhb_postcopy_is_possible(),
 	};
 	struct vhb_server *server;
 	struct vhb_watch_ref ref;

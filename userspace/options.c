@@ -64,6 +64,13 @@ static int take_once(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
+static int take_postcopy(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->has_postcopy = true;
+	return 0;
+}
+
 static int take_verbose(struct vhb_parse *parse, const char *value)
 {
 	(void)value;
@@ -86,7 +93,7 @@ static int take_version(struct vhb_parse *parse, const char *value)
 }
 
 /* Those of common_rows that only back-ends have; they come first. */
-#define BACK_END_ROWS 4
+#define BACK_END_ROWS 5
 
 static const struct vhb_option_row common_rows[] = {
 	{ "socket-path", "PATH", "listen for front-ends on this UNIX socket",
@@ -95,6 +102,8 @@ static const struct vhb_option_row common_rows[] = {
 	  .take = take_fd },
 	{ "once", NULL, "end after the first front-end",
 	  .take = take_once },
+	{ "postcopy", NULL, "let front-ends answer page faults, for postcopy migration",
+	  .take = take_postcopy },
 	{ "print-capabilities", NULL, "print JSON for management programs and end",
 	  .may_repeat = true },
 	{ "verbose", NULL, "say more on standard error; twice: every message (-v)",

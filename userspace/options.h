@@ -44,6 +44,7 @@ enum vhb_queue_num_unit {
  * @socket_path: listen here; NULL when @socket_fd is given
  * @socket_fd: a socket we inherited; -1 when @socket_path is given
  * @once: end after the first front-end
+ * @has_postcopy: postcopy migration may be offered
  * @verbosity: how often --verbose was given
  * @queue_num_unit: what GET_QUEUE_NUM counts
  * @net: how to set up a net device
@@ -59,6 +60,7 @@ struct vhb_options {
 	const char *socket_path;
 	int socket_fd;
 	bool once;
+	bool has_postcopy;
 	unsigned int verbosity;
 	enum vhb_queue_num_unit queue_num_unit;
 	struct vhb_net_config net;

@@ -85,6 +85,7 @@ static int start_session(struct vhb_server *server, int fd)
 		.loop = server->config.loop,
 		.kdev = server->config.kdev,
 		.queue_num = server->config.queue_num,
+		.has_postcopy = server->config.has_postcopy,
 		.on_end = on_session_end,
 		.argument = server,
 	};

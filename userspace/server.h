@@ -19,6 +19,7 @@ struct vhb_server;
  * @socket_path: listen here; NULL when @socket_fd is given
  * @socket_fd: a listening or a connected socket; owned by the server
  * @once: stop after the first front-end
+ * @has_postcopy: offer postcopy, where @kdev can do it too
  */
 struct vhb_server_config {
 	struct vhb_loop *loop;
@@ -27,6 +28,7 @@ struct vhb_server_config {
 	const char *socket_path;
 	int socket_fd;
 	bool once;
+	bool has_postcopy;
 };
 
 /**

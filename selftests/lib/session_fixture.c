@@ -34,6 +34,7 @@ struct command {
 	enum command_kind kind;
 	int fd;
 	uint64_t queue_num;
+	bool has_postcopy;
 };
 
 /**
@@ -73,6 +74,7 @@ static int serve(struct fixture_engine *engine, const struct command *command)
 		.loop = engine->loop,
 		.kdev = engine->kdev,
 		.queue_num = command->queue_num,
+		.has_postcopy = command->has_postcopy,
 		.on_end = on_session_end,
 		.argument = engine,
 	};
@@ -256,6 +258,7 @@ void fixture_connect(struct session_fixture *fixture)
 	struct command command = {
 		.kind = COMMAND_SERVE,
 		.queue_num = fixture->queue_num,
+		.has_postcopy = fixture->has_postcopy,
 	};
 	int fds[2];
 

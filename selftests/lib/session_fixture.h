@@ -86,6 +86,7 @@
  * @kick_fds: an eventfd each vring, labelled kick0, kick1 ...
  * @call_fds: likewise, call0 ...
  * @queue_num: what GET_QUEUE_NUM will answer the next front-end
+ * @has_postcopy: the next front-end may be offered postcopy
  * @is_connected: there is a front-end
  * @engine: the thread
  * @before: what the process held at first
@@ -97,6 +98,7 @@ struct session_fixture {
 	int kick_fds[FIXTURE_EVENTFD_COUNT];
 	int call_fds[FIXTURE_EVENTFD_COUNT];
 	uint64_t queue_num;
+	bool has_postcopy;
 	bool is_connected;
 	struct fixture_engine *engine;
 	struct resources before;

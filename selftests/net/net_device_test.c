@@ -31,7 +31,8 @@ static void test_features_with_one_pair(void **state)
 	for (i = 0; i < VHB_ARRAY_COUNT(withheld); i++)
 		assert_false(vhb_has_bit(mask, withheld[i]));
 	assert_true(kdev->ops->protocol_features(kdev) ==
-		    vhb_bit(VHB_PROTOCOL_F_MTU));
+		    (vhb_bit(VHB_PROTOCOL_F_MTU) |
+		     vhb_bit(VHB_PROTOCOL_F_PAGEFAULT)));
 	kdev->ops->destroy(kdev);
 }
 

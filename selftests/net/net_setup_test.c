@@ -220,7 +220,8 @@ static void test_tap_of_another_netns(void **state)
 	assert_int_equal(vhb_net_create(&config, &kdev), 0);
 	/* Its MTU is not known. */
 	assert_false(vhb_has_bit(kdev->ops->features(kdev), VIRTIO_NET_F_MTU));
-	assert_true(kdev->ops->protocol_features(kdev) == 0);
+	assert_true(kdev->ops->protocol_features(kdev) ==
+		    vhb_bit(VHB_PROTOCOL_F_PAGEFAULT));
 	assert_int_equal(kdev->ops->set_mtu(kdev, 1500), -ENODEV);
 	prepare(kdev);
 	assert_int_equal(kdev->ops->start_vring(kdev, 1), 0);

@@ -52,7 +52,9 @@ struct vhb_kdev_listener {
  *            the broker can honour, and what tap or VMM add to it
  * @protocol_features: protocol feature bits this device adds to those every
  *                     session has (VHB_PROTOCOL_F_MTU for net,
- *                     VHB_PROTOCOL_F_INFLIGHT_SHMFD for one with @set_vring_slot)
+ *                     VHB_PROTOCOL_F_INFLIGHT_SHMFD for one with @set_vring_slot,
+ *                     VHB_PROTOCOL_F_PAGEFAULT where the kernel can wait for
+ *                     pages that are missing)
  * @set_owner: make the calling process the owner (VHOST_SET_OWNER); its
  *             address space is what the kernel copies through
  * @reset: let go of owner, memory, vrings and eventfds; the device is as

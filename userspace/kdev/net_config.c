@@ -91,9 +91,14 @@ uint64_t vhb_net_features(struct vhb_kdev *kdev)
 	return mask;
 }
 
+/* Workers of vhost-net wait for a page as any process does. */
 uint64_t vhb_net_protocol_features(struct vhb_kdev *kdev)
 {
-	return vhb_net_of(kdev)->mtu ? vhb_bit(VHB_PROTOCOL_F_MTU) : 0;
+	uint64_t mask = vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
+
+	if (vhb_net_of(kdev)->mtu)
+		mask |= vhb_bit(VHB_PROTOCOL_F_MTU);
+	return mask;
 }
 
 #define CONFIG_OFFSET(field) offsetof(struct virtio_net_config, field)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "session/handlers.h"
+#include "session/postcopy.h"
 
 /*
  * The copy being edited has no references of its own: it takes the new map's
@@ -14,13 +15,12 @@ int vhb_edit_mem_table(struct vhb_session *session, struct vhb_want *want,
 	struct vhb_memory_map *map;
 	int ret;
 
-	ret = vhb_memory_map_replace(session->space, want->map, memory->regions,
-				     message->fds, memory->region_count,
-				     session->why, sizeof(session->why), &map);
-	if (ret)
-		return ret;
-	want->map = map;
-	return 0;
+	ret = vhb_memory_map_replace(session->space,
+				     vhb_postcopy_map(session, want),
+				     memory->regions, message->fds,
+				     memory->region_count, session->why,
+				     sizeof(session->why), &map);
+	return ret ? ret : vhb_postcopy_take_map(session, want, map);
 }
 
 int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
@@ -29,14 +29,12 @@ int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
 	struct vhb_memory_map *map;
 	int ret;
 
-	ret = vhb_memory_map_add(session->space, want->map,
+	ret = vhb_memory_map_add(session->space,
+				 vhb_postcopy_map(session, want),
 				 &message->payload.single_region.region,
 				 message->fds[0], session->why,
 				 sizeof(session->why), &map);
-	if (ret)
-		return ret;
-	want->map = map;
-	return 0;
+	return ret ? ret : vhb_postcopy_take_map(session, want, map);
 }
 
 int vhb_edit_remove_region(struct vhb_session *session, struct vhb_want *want,
@@ -45,13 +43,11 @@ int vhb_edit_remove_region(struct vhb_session *session, struct vhb_want *want,
 	struct vhb_memory_map *map;
 	int ret;
 
-	ret = vhb_memory_map_remove(session->space, want->map,
+	ret = vhb_memory_map_remove(session->space,
+				    vhb_postcopy_map(session, want),
 				    &message->payload.single_region.region,
 				    session->why, sizeof(session->why), &map);
-	if (ret)
-		return ret;
-	want->map = map;
-	return 0;
+	return ret ? ret : vhb_postcopy_take_map(session, want, map);
 }
 
 size_t vhb_reply_mem_slots(struct vhb_session *session,

@@ -14,53 +14,7 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
-#include "session/window.h"
-
-/** struct vhb_address_space - the windows shared by successive maps */
-struct vhb_address_space {
-	struct vhb_window *windows;
-};
-
-/**
- * struct vhb_mapping - a region and where it is mapped
- * @reference_count: maps that have it
- * @region: as declared
- * @device: where its file lives
- * @inode: and which one it is there
- * @page_bytes: page size of its file
- * @fd: its descriptor, not owned; used only until it is mapped
- * @footprint: the pages it takes up in a window
- * @hva: address of its first byte in the broker
- */
-struct vhb_mapping {
-	unsigned int reference_count;
-	struct vhb_wire_region region;
-	dev_t device;
-	uint64_t inode;
-	uint64_t page_bytes;
-	int fd;
-	struct vhb_footprint footprint;
-	uint64_t hva;
-};
-
-/**
- * struct vhb_memory_map - an immutable, reference-counted set of regions
- * @reference_count: users of it
- * @space: where its mappings live
- * @region_count: how many there are
- * @by_gpa: the mappings, one reference each, sorted by guest address once the
- *          map is complete
- * @by_uva: the same, sorted by user address
- * @table: what the kernel gets
- */
-struct vhb_memory_map {
-	unsigned int reference_count;
-	struct vhb_address_space *space;
-	unsigned int region_count;
-	struct vhb_mapping *by_gpa[VHB_REGION_COUNT_MAX];
-	struct vhb_mapping *by_uva[VHB_REGION_COUNT_MAX];
-	struct vhost_memory *table;
-};
+#include "session/memory_map_private.h"
 
 /** struct vhb_why - where a refusal is explained */
 struct vhb_why {
@@ -177,6 +131,10 @@ static void mapping_put(struct vhb_address_space *space,
 {
 	if (--mapping->reference_count)
 		return;
+	if (space->on_unmap && mapping->footprint.window)
+		space->on_unmap(space->argument,
+				vhb_window_hva(&mapping->footprint),
+				mapping->footprint.size_bytes);
 	vhb_window_unmap(&space->windows, &mapping->footprint);
 	free(mapping);
 }

@@ -12,6 +12,7 @@
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "session/handlers.h"
+#include "session/postcopy.h"
 #include "session/program.h"
 #include "session/state.h"
 #include "wire/backend.h"
@@ -40,7 +41,8 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_FEATURES] = { .edit = vhb_edit_features },
 	[VHB_SET_OWNER] = { .edit = vhb_edit_owner },
 	[VHB_RESET_OWNER] = { .edit = vhb_edit_reset_owner },
-	[VHB_SET_MEM_TABLE] = { .edit = vhb_edit_mem_table },
+	[VHB_SET_MEM_TABLE] = { .edit = vhb_edit_mem_table,
+				.reply = vhb_reply_postcopy_table },
 	[VHB_SET_VRING_NUM] = { .edit = vhb_edit_vring_num },
 	[VHB_SET_VRING_ADDR] = { .edit = vhb_edit_vring_addr },
 	[VHB_SET_VRING_BASE] = { .edit = vhb_edit_vring_base },
@@ -57,16 +59,24 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_BACKEND_REQ_FD] = { .edit = vhb_edit_backend_fd },
 	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
 	[VHB_SET_CONFIG] = { .edit = vhb_edit_config },
+	[VHB_POSTCOPY_ADVISE] = { .edit = vhb_edit_postcopy_advise,
+				  .reply = vhb_reply_postcopy_advise },
+	[VHB_POSTCOPY_LISTEN] = { .edit = vhb_edit_postcopy_listen },
+	[VHB_POSTCOPY_END] = { .edit = vhb_edit_postcopy_end,
+			       .reply = vhb_reply_postcopy_end },
 	[VHB_GET_INFLIGHT_FD] = { .edit = vhb_edit_inflight_offer,
 				  .reply = vhb_reply_inflight },
 	[VHB_SET_INFLIGHT_FD] = { .edit = vhb_edit_inflight },
 	[VHB_RESET_DEVICE] = { .edit = vhb_edit_reset_device },
 	[VHB_GET_MAX_MEM_SLOTS] = { .reply = vhb_reply_mem_slots },
-	[VHB_ADD_MEM_REG] = { .edit = vhb_edit_add_region },
+	[VHB_ADD_MEM_REG] = { .edit = vhb_edit_add_region,
+			      .reply = vhb_reply_postcopy_region },
 	[VHB_REM_MEM_REG] = { .edit = vhb_edit_remove_region },
 	[VHB_SET_STATUS] = { .edit = vhb_edit_status },
 	[VHB_GET_STATUS] = { .reply = vhb_reply_status },
 };
+
+static const struct handler postcopy_ack = { .edit = vhb_edit_postcopy_ack };
 
 int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
 {
@@ -181,6 +191,9 @@ static int handle(struct vhb_session *session, struct vhb_message *message)
 	};
 	int ret;
 
+	if (vhb_postcopy_is_ack(session, message))
+		return edit_and_program(session, &postcopy_ack, message);
+
 	ret = vhb_message_check(message, &gate, session->why,
 				sizeof(session->why));
 	if (ret)
@@ -211,7 +224,8 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 		vhb_message_row(message->header.request);
 	union vhb_payload reply;
 
-	if (row && row->reply_kind == VHB_REPLY_OWN) {
+	if ((row && row->reply_kind == VHB_REPLY_OWN) ||
+	    vhb_postcopy_is_own_reply(session, message)) {
 		size_t size_bytes;
 
 		/* Whatever is sent would be taken for the real thing. */
@@ -222,7 +236,8 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 								     message,
 								     &reply);
 		/* "zero length of payload to indicate an error" */
-		if (!size_bytes)
+		if (!size_bytes &&
+		    message->header.request != VHB_POSTCOPY_ADVISE)
 			log_refusal(session, message, false);
 		return vhb_channel_reply(&session->channel, &reply, size_bytes);
 	}
@@ -248,7 +263,7 @@ static int finish_message(struct vhb_session *session, int result)
 	if (result)
 		log_refusal(session, message, ret && ret != -EAGAIN);
 	vhb_channel_done(&session->channel);
-	return ret;
+	return vhb_postcopy_calm(session) ? -ETIMEDOUT : ret;
 }
 
 /* As finish_message(); -EINPROGRESS when it has to wait */
@@ -260,6 +275,7 @@ static int handle_message(struct vhb_session *session)
 	vhb_debug("%s%s", vhb_message_name(message->header.request),
 		  vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT) ?
 			  " (needs reply)" : "");
+	vhb_postcopy_alert(session);
 	result = handle(session, message);
 	return result == -EINPROGRESS ? result :
 					finish_message(session, result);
@@ -295,6 +311,7 @@ static void end(struct vhb_session *session)
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
 	session->stage = VHB_SESSION_ENDS;
+	vhb_postcopy_give_up(session);
 	vhb_channel_close(&session->channel);
 	if (!vhb_program_drain_all(session))
 		session->config.on_end(session->config.argument);
@@ -403,6 +420,9 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		vhb_bit(VHB_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |
 		vhb_bit(VHB_PROTOCOL_F_STATUS) |
 		kdev->ops->protocol_features(kdev);
+	if (!config->has_postcopy)
+		session->offered_protocol_mask &=
+			~vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
 
 	ret = vhb_channel_init(&session->channel, fd);
 	if (ret)
@@ -453,7 +473,9 @@ void vhb_session_destroy(struct vhb_session *session)
 	vhb_loop_unwatch(session->config.loop, &session->watch);
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
+	vhb_postcopy_give_up(session);
 	vhb_program_nothing(session);
+	vhb_postcopy_destroy(session);
 	init_want(&nothing);
 	drop_difference(&session->want, &nothing);
 	vhb_address_space_destroy(session->space);

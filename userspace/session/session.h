@@ -2,6 +2,7 @@
 #ifndef VHB_SESSION_SESSION_H
 #define VHB_SESSION_SESSION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kdev/kdev.h"
@@ -27,6 +28,7 @@ typedef void (*vhb_session_end_fn)(void *argument);
  * @loop: the event loop
  * @kdev: the kernel device; used by one session at a time
  * @queue_num: what GET_QUEUE_NUM answers
+ * @has_postcopy: offer postcopy, where @kdev can do it too
  * @on_end: called when the session is over
  * @argument: handed to @on_end
  */
@@ -34,6 +36,7 @@ struct vhb_session_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	bool has_postcopy;
 	vhb_session_end_fn on_end;
 	void *argument;
 };

@@ -136,6 +136,8 @@ enum vhb_session_stage {
 	VHB_SESSION_ENDS,
 };
 
+struct vhb_postcopy;
+
 /**
  * struct vhb_session - one front-end's connection
  * @config: as given to vhb_session_create()
@@ -144,6 +146,7 @@ enum vhb_session_stage {
  * @channel: its socket
  * @watch: the socket is watched for a message or for room for a reply
  * @space: where its memory is mapped
+ * @postcopy: a migration into this guest that is under way, or NULL
  * @offered_mask: answer to GET_FEATURES
  * @offered_protocol_mask: answer to GET_PROTOCOL_FEATURES
  * @want: what the front-end wants and got
@@ -160,6 +163,7 @@ struct vhb_session {
 	struct vhb_channel channel;
 	struct vhb_watch_ref watch;
 	struct vhb_address_space *space;
+	struct vhb_postcopy *postcopy;
 	uint64_t offered_mask;
 	uint64_t offered_protocol_mask;
 	struct vhb_want want;

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "session/fault_guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <linux/userfaultfd.h>
+
+#include "session/memory_map.h"
+
+/* Linux 6.1; headers may be older */
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xaa, 0x00)
+#endif
+
+#define TICK_MS 20
+/* The contract for the end of the process is a second. */
+#define PATIENCE_AT_END_MS 300
+/* A page may have to come from far, behind many others. */
+#define PATIENCE_MS 10000
+
+#define FENCE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED)
+
+/* Both maps, while one is replaced by the other */
+#define RANGE_COUNT_MAX (2 * VHB_REGION_COUNT_MAX)
+
+/* Above any other: see vhb_userfault_open() */
+#define HIGH_FD 512
+
+/**
+ * struct vhb_fault_guard - see fault_guard.h
+ * @thread: stands by
+ * @lock: of all that follows
+ * @wake: @is_busy or @is_over has changed
+ * @userfault_fd: where the front-end reads the faults
+ * @socket_fd: where it hangs up
+ * @is_busy: the broker may wait for the kernel
+ * @is_hurried: the session ends
+ * @is_over: the thread shall end
+ * @has_fired: guest memory was taken away
+ * @answered_ms: when nobody was waiting for a page for the last time
+ * @range_count: ranges there are
+ * @ranges: pages whose faults go to the front-end
+ */
+struct vhb_fault_guard {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	int userfault_fd;
+	int socket_fd;
+	bool is_busy;
+	bool is_hurried;
+	bool is_over;
+	bool has_fired;
+	uint64_t answered_ms;
+	unsigned int range_count;
+	struct uffdio_range ranges[RANGE_COUNT_MAX];
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/*
+ * The system call wants a privilege for faults of the kernel; who may open the
+ * device has it without (since Linux 6.1).
+ */
+static int open_any(void)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	int device_fd;
+
+	if (fd >= 0 || errno != EPERM)
+		return fd < 0 ? -errno : fd;
+	device_fd = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	if (device_fd < 0)
+		return -EPERM;
+	fd = ioctl(device_fd, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		fd = -errno;
+	close(device_fd);
+	return fd;
+}
+
+/*
+ * The highest number: a process that is killed lets go of its files from there
+ * down, and of the kernel device only when nobody waits for a page any more.
+ */
+static int move_up(int fd)
+{
+	int high_fd = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+
+	if (high_fd < 0)
+		return fd;
+	close(fd);
+	return high_fd;
+}
+
+int vhb_userfault_open(const char **why_out)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_MISSING_SHMEM |
+			    UFFD_FEATURE_MISSING_HUGETLBFS,
+	};
+	int fd = open_any();
+
+	switch (fd) {
+	case -EPERM:
+		*why_out = "CAP_SYS_PTRACE, access to /dev/userfaultfd (Linux 6.1) or vm.unprivileged_userfaultfd=1 is missing";
+		return fd;
+	case -ENOSYS:
+		*why_out = "this kernel has no userfaultfd";
+		return -EOPNOTSUPP;
+	}
+	if (fd < 0) {
+		*why_out = "userfaultfd cannot be opened";
+		return fd;
+	}
+	if (ioctl(fd, UFFDIO_API, &api)) {
+		*why_out = "userfaultfd of this kernel knows no shared memory";
+		close(fd);
+		return -EOPNOTSUPP;
+	}
+	return move_up(fd);
+}
+
+/* How many threads wait for a page; at least one when it cannot be told */
+static unsigned int waiting_count(const struct vhb_fault_guard *guard)
+{
+	unsigned long total = 1;
+	char path[40];
+	char line[80];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d",
+		 guard->userfault_fd);
+	file = fopen(path, "re");
+	if (!file)
+		return 1;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "total: %lu", &total) == 1)
+			break;
+	fclose(file);
+	return total;
+}
+
+/* Blocked in all threads and read from a descriptor, such a signal stays pending. */
+static bool is_told_to_end(void)
+{
+	sigset_t pending;
+
+	return !sigpending(&pending) && (sigismember(&pending, SIGTERM) == 1 ||
+					 sigismember(&pending, SIGINT) == 1);
+}
+
+static bool has_hung_up(const struct vhb_fault_guard *guard)
+{
+	struct pollfd pollfd = { .fd = guard->socket_fd,
+				 .events = POLLRDHUP };
+
+	return poll(&pollfd, 1, 0) == 1;
+}
+
+/*
+ * First all pages go and then all are woken: who has been in the queue before
+ * finds nothing there any more, and nobody joins it. Without memory for that,
+ * empty pages are better than a process that never ends.
+ */
+static void fire(struct vhb_fault_guard *guard)
+{
+	unsigned int i;
+
+	for (i = 0; i < guard->range_count; i++) {
+		const struct uffdio_range *range = &guard->ranges[i];
+		void *start = (void *)(uintptr_t)range->start;
+
+		if (mmap(start, range->len, PROT_NONE, FENCE_FLAGS, -1, 0) ==
+		    MAP_FAILED)
+			ioctl(guard->userfault_fd, UFFDIO_UNREGISTER, range);
+		else
+			madvise(start, range->len, MADV_DONTDUMP);
+	}
+	for (i = 0; i < guard->range_count; i++)
+		ioctl(guard->userfault_fd, UFFDIO_WAKE, &guard->ranges[i]);
+	guard->range_count = 0;
+	guard->has_fired = true;
+}
+
+static void look(struct vhb_fault_guard *guard)
+{
+	uint64_t patience_ms = PATIENCE_MS;
+
+	if (guard->has_fired)
+		return;
+	if (!waiting_count(guard)) {
+		guard->answered_ms = now_ms();
+		return;
+	}
+	if (guard->is_hurried || has_hung_up(guard) || is_told_to_end())
+		patience_ms = PATIENCE_AT_END_MS;
+	if (now_ms() - guard->answered_ms >= patience_ms)
+		fire(guard);
+}
+
+static void wait_a_tick(struct vhb_fault_guard *guard)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += TICK_MS * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_cond_timedwait(&guard->wake, &guard->lock, &until);
+}
+
+static void *stand_by(void *argument)
+{
+	struct vhb_fault_guard *guard = argument;
+
+	pthread_mutex_lock(&guard->lock);
+	while (!guard->is_over) {
+		if (!guard->is_busy) {
+			pthread_cond_wait(&guard->wake, &guard->lock);
+			continue;
+		}
+		wait_a_tick(guard);
+		if (guard->is_busy)
+			look(guard);
+	}
+	pthread_mutex_unlock(&guard->lock);
+	return NULL;
+}
+
+/* Signals are for the thread that asked for them. */
+static int start_thread(struct vhb_fault_guard *guard)
+{
+	sigset_t all, before;
+	int ret;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(&guard->thread, NULL, stand_by, guard);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -ret;
+}
+
+int vhb_fault_guard_create(int userfault_fd, int socket_fd,
+			   struct vhb_fault_guard **guard_out)
+{
+	struct vhb_fault_guard *guard = calloc(1, sizeof(*guard));
+	pthread_condattr_t attributes;
+	int ret;
+
+	if (!guard)
+		return -ENOMEM;
+	guard->userfault_fd = userfault_fd;
+	guard->socket_fd = socket_fd;
+	pthread_mutex_init(&guard->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&guard->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+
+	ret = start_thread(guard);
+	if (ret)
+		goto free_guard;
+	*guard_out = guard;
+	return 0;
+
+free_guard:
+	pthread_cond_destroy(&guard->wake);
+	pthread_mutex_destroy(&guard->lock);
+	free(guard);
+	return ret;
+}
+
+void vhb_fault_guard_destroy(struct vhb_fault_guard *guard)
+{
+	if (!guard)
+		return;
+	pthread_mutex_lock(&guard->lock);
+	guard->is_over = true;
+	pthread_cond_signal(&guard->wake);
+	pthread_mutex_unlock(&guard->lock);
+	pthread_join(guard->thread, NULL);
+
+	/* The front-end has a descriptor too: closing ours changes nothing. */
+	for (unsigned int i = 0; i < guard->range_count; i++)
+		ioctl(guard->userfault_fd, UFFDIO_UNREGISTER,
+		      &guard->ranges[i]);
+	close(guard->userfault_fd);
+	pthread_cond_destroy(&guard->wake);
+	pthread_mutex_destroy(&guard->lock);
+	free(guard);
+}
+
+static unsigned int find(const struct vhb_fault_guard *guard, uint64_t hva)
+{
+	unsigned int i;
+
+	for (i = 0; i < guard->range_count; i++)
+		if (guard->ranges[i].start == hva)
+			break;
+	return i;
+}
+
+/*
+ * A huge page made of small ones, some of which are missing, would be filled up
+ * with zeroes: no such pages here.
+ */
+static int add_range(struct vhb_fault_guard *guard, uint64_t hva,
+		     uint64_t size_bytes)
+{
+	struct uffdio_register registration = {
+		.range = { .start = hva, .len = size_bytes },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	if (guard->has_fired)
+		return -ECONNABORTED;
+	if (find(guard, hva) < guard->range_count)
+		return 0;
+	if (guard->range_count == RANGE_COUNT_MAX)
+		return -ENOSPC;
+	madvise((void *)(uintptr_t)hva, size_bytes, MADV_NOHUGEPAGE);
+	if (ioctl(guard->userfault_fd, UFFDIO_REGISTER, &registration))
+		return -errno;
+	guard->ranges[guard->range_count++] = registration.range;
+	return 0;
+}
+
+int vhb_fault_guard_add(struct vhb_fault_guard *guard, uint64_t hva,
+			uint64_t size_bytes)
+{
+	int ret;
+
+	pthread_mutex_lock(&guard->lock);
+	ret = add_range(guard, hva, size_bytes);
+	pthread_mutex_unlock(&guard->lock);
+	return ret;
+}
+
+void vhb_fault_guard_remove(struct vhb_fault_guard *guard, uint64_t hva,
+			    uint64_t size_bytes)
+{
+	unsigned int i;
+
+	(void)size_bytes;
+	pthread_mutex_lock(&guard->lock);
+	i = find(guard, hva);
+	if (i < guard->range_count) {
+		ioctl(guard->userfault_fd, UFFDIO_UNREGISTER,
+		      &guard->ranges[i]);
+		guard->ranges[i] = guard->ranges[--guard->range_count];
+	}
+	pthread_mutex_unlock(&guard->lock);
+}
+
+void vhb_fault_guard_busy(struct vhb_fault_guard *guard)
+{
+	if (!guard)
+		return;
+	pthread_mutex_lock(&guard->lock);
+	if (!guard->is_busy)
+		guard->answered_ms = now_ms();
+	guard->is_busy = true;
+	pthread_cond_signal(&guard->wake);
+	pthread_mutex_unlock(&guard->lock);
+}
+
+void vhb_fault_guard_idle(struct vhb_fault_guard *guard)
+{
+	if (!guard)
+		return;
+	pthread_mutex_lock(&guard->lock);
+	guard->is_busy = false;
+	pthread_mutex_unlock(&guard->lock);
+}
+
+void vhb_fault_guard_hurry(struct vhb_fault_guard *guard)
+{
+	if (!guard)
+		return;
+	pthread_mutex_lock(&guard->lock);
+	guard->is_hurried = true;
+	pthread_mutex_unlock(&guard->lock);
+}
+
+bool vhb_fault_guard_has_fired(struct vhb_fault_guard *guard)
+{
+	bool has_fired;
+
+	if (!guard)
+		return false;
+	pthread_mutex_lock(&guard->lock);
+	has_fired = guard->has_fired;
+	pthread_mutex_unlock(&guard->lock);
+	return has_fired;
+}
