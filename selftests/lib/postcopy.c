@@ -124,6 +124,26 @@ int postcopy_ack(struct frontend *frontend, uint32_t request, uint64_t value)
 			     sizeof(value), NULL, 0);
 }
 
+static int watch_own(struct page_server *server,
+		     const struct guest_memory *memory)
+{
+	struct uffdio_register registration = {
+		.range = {
+			.start = (uintptr_t)memory->base,
+			.len = memory->region.size_bytes,
+		},
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	const char *why;
+
+	if (server->own_fd <= 0)
+		server->own_fd = vhb_userfault_open(&why);
+	if (server->own_fd < 0)
+		return server->own_fd;
+	return ioctl(server->own_fd, UFFDIO_REGISTER, &registration) ? -errno :
+								       0;
+}
+
 int page_server_evacuate(struct page_server *server,
 			 struct guest_memory *memory)
 {
@@ -145,7 +165,14 @@ int page_server_evacuate(struct page_server *server,
 	server->memory[i] = memory;
 	server->pages[i] = pages;
 	server->region_count++;
-	return 0;
+	return watch_own(server, memory);
+}
+
+static int wake(int fd, uint64_t start)
+{
+	struct uffdio_range range = { .start = start, .len = PAGE_BYTES };
+
+	return ioctl(fd, UFFDIO_WAKE, &range) ? -errno : 0;
 }
 
 /* Never twice: the guest may have written to it since. */
@@ -153,50 +180,68 @@ static int bring(struct page_server *server, unsigned int i,
 		 uint64_t offset_bytes)
 {
 	const struct guest_memory *memory = server->memory[i];
-	struct uffdio_range range = {
-		.start = server->bases[i] + offset_bytes,
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)memory->base + offset_bytes,
+		.src = (uintptr_t)server->pages[i] + offset_bytes,
 		.len = PAGE_BYTES,
 	};
+	int ret = 0;
 
-	if (lseek(memory->fd, offset_bytes, SEEK_DATA) !=
-	    (off_t)offset_bytes &&
-	    pwrite(memory->fd, server->pages[i] + offset_bytes, PAGE_BYTES,
-		   offset_bytes) != PAGE_BYTES)
-		return -EIO;
-	return ioctl(server->userfault_fd, UFFDIO_WAKE, &range) ? -errno : 0;
+	if (ioctl(server->own_fd, UFFDIO_COPY, &copy)) {
+		if (errno != EEXIST)
+			return -errno;
+		ret = wake(server->own_fd, copy.dst);
+	}
+	if (ret || !server->bases[i])
+		return ret;
+	return wake(server->userfault_fd, server->bases[i] + offset_bytes);
 }
 
-static void answer_fault(struct page_server *server, uint64_t address)
+static bool answer(struct page_server *server, uint64_t address, bool is_own)
 {
 	for (unsigned int i = 0; i < server->region_count; i++) {
-		uint64_t offset_bytes = address - server->bases[i];
+		uint64_t start = is_own ? (uintptr_t)server->memory[i]->base :
+					  server->bases[i];
+		uint64_t offset_bytes = (address - start) & ~(PAGE_BYTES - 1);
 
 		if (offset_bytes >= server->memory[i]->region.size_bytes)
 			continue;
-		if (server->delay_ms)
+		if (server->delay_ms && !is_own)
 			usleep(server->delay_ms * 1000);
-		if (bring(server, i, offset_bytes & ~(PAGE_BYTES - 1)))
-			break;
-		__atomic_add_fetch(&server->served_count, 1, __ATOMIC_RELAXED);
-		return;
+		return !bring(server, i, offset_bytes);
 	}
-	__atomic_add_fetch(&server->unknown_count, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+/* Returns whether there was one */
+static bool take_fault(struct page_server *server, int fd)
+{
+	bool is_own = fd == server->own_fd;
+	struct uffd_msg message;
+
+	if (fd <= 0 || read(fd, &message, sizeof(message)) != sizeof(message))
+		return false;
+	if (message.event != UFFD_EVENT_PAGEFAULT ||
+	    !answer(server, message.arg.pagefault.address, is_own))
+		__atomic_add_fetch(&server->unknown_count, 1, __ATOMIC_RELAXED);
+	else if (!is_own)
+		__atomic_add_fetch(&server->served_count, 1, __ATOMIC_RELAXED);
+	return true;
 }
 
 static void *serve(void *argument)
 {
 	struct page_server *server = argument;
-	struct pollfd pollfd = { .fd = server->userfault_fd,
-				 .events = POLLIN };
-	struct uffd_msg message;
+	struct pollfd pollfds[] = {
+		{ .fd = server->userfault_fd, .events = POLLIN },
+		{ .fd = server->own_fd, .events = POLLIN },
+	};
 
 	while (!__atomic_load_n(&server->is_over, __ATOMIC_ACQUIRE)) {
-		poll(&pollfd, 1, 10);
-		if (read(server->userfault_fd, &message, sizeof(message)) !=
-		    sizeof(message))
-			continue;
-		if (message.event == UFFD_EVENT_PAGEFAULT)
-			answer_fault(server, message.arg.pagefault.address);
+		poll(pollfds, 2, 10);
+		while (take_fault(server, server->userfault_fd) ||
+		       take_fault(server, server->own_fd))
+			;
 	}
 	return NULL;
 }
@@ -227,7 +272,10 @@ void page_server_stop(struct page_server *server)
 	}
 	if (server->userfault_fd > 0)
 		close(server->userfault_fd);
+	if (server->own_fd > 0)
+		close(server->own_fd);
 	server->userfault_fd = 0;
+	server->own_fd = 0;
 	for (unsigned int i = 0; i < server->region_count; i++)
 		free(server->pages[i]);
 	server->region_count = 0;

@@ -57,11 +57,12 @@ int postcopy_ack(struct frontend *frontend, uint32_t request, uint64_t value);
 /**
  * struct page_server - the thread with the pages
  * @userfault_fd: where the back-end's faults come from
+ * @own_fd: where those of the test itself come from
  * @region_count: regions it knows
  * @memory: they
  * @bases: where they are in the back-end
  * @pages: what they held where the guest comes from
- * @delay_ms: how long a page is under way
+ * @delay_ms: how long a page is under way; counts for the back-end's only
  * @served_count: pages brought; to be read while it runs
  * @unknown_count: faults outside the regions
  * @is_over: it shall end
@@ -69,6 +70,7 @@ int postcopy_ack(struct frontend *frontend, uint32_t request, uint64_t value);
  */
 struct page_server {
 	int userfault_fd;
+	int own_fd;
 	unsigned int region_count;
 	struct guest_memory *memory[PAGE_SERVER_REGIONS_MAX];
 	uint64_t bases[PAGE_SERVER_REGIONS_MAX];
@@ -85,7 +87,8 @@ struct page_server {
  * @server: zeroed; gets the region
  * @memory: the region; its pages are missing from now on
  *
- * The test must not touch it before page_server_bring_all().
+ * From page_server_start() on the test may touch it: it waits for its pages as
+ * the back-end does, and as QEMU's guest would.
  */
 int page_server_evacuate(struct page_server *server,
 			 struct guest_memory *memory);
@@ -93,7 +96,7 @@ int page_server_evacuate(struct page_server *server,
 /** page_server_start() - begin to answer faults */
 int page_server_start(struct page_server *server);
 
-/** page_server_bring_all() - bring all pages nobody asked for */
+/** page_server_bring_all() - bring all pages nobody asked for; may be running */
 int page_server_bring_all(struct page_server *server);
 
 /** page_server_stop() - end; closes userfault_fd and frees the pages */

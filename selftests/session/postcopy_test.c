@@ -127,6 +127,8 @@ static void a_table_is_answered_by_addresses_and_waits(void **state)
 	fixture_expect_calls(fixture, "");
 	expect_no_fault_yet(&server);
 
+	/* A vring that starts has its used index read. */
+	assert_int_equal(page_server_start(&server), 0);
 	assert_int_equal(postcopy_ack(&fixture->frontend, VHB_SET_MEM_TABLE, 0),
 			 0);
 	fixture_expect_calls(fixture, OWNER_LINES FIXTURE_TABLE_LINE
@@ -189,6 +191,7 @@ static void regions_added_one_by_one_wait_for_one_ack(void **state)
 		/* One window, as in any other map */
 		assert_true(base == server.bases[0] + region.size_bytes);
 		fixture_expect_calls(fixture, "");
+		assert_int_equal(page_server_start(&server), 0);
 		assert_int_equal(postcopy_ack(&fixture->frontend, numbers[i],
 					      0), 0);
 		fixture_expect_calls(fixture, OWNER_LINES FIXTURE_TABLE_LINE
@@ -213,6 +216,7 @@ static void a_vring_runs_on_while_a_new_table_waits(void **state)
 	begin(fixture, &server);
 	fixture_start_vring(fixture, 0);
 	share(fixture, &server);
+	assert_int_equal(page_server_start(&server), 0);
 	assert_int_equal(postcopy_ack(&fixture->frontend, VHB_SET_MEM_TABLE, 0),
 			 0);
 	fixture_forget_calls(fixture);

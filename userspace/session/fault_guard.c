@@ -25,6 +25,8 @@
 #endif
 
 #define TICK_MS 20
+/* A thread with a signal pending is in the queue only now and then. */
+#define TICKS_WITHOUT_WAITING 10
 /* The contract for the end of the process is a second. */
 #define PATIENCE_AT_END_MS 300
 /* A page may have to come from far, behind many others. */
@@ -49,7 +51,8 @@
  * @is_hurried: the session ends
  * @is_over: the thread shall end
  * @has_fired: guest memory was taken away
- * @answered_ms: when nobody was waiting for a page for the last time
+ * @calm_ticks: how often in a row nobody was seen to wait for a page
+ * @answered_ms: when that was so for the last time
  * @range_count: ranges there are
  * @ranges: pages whose faults go to the front-end
  */
@@ -63,6 +66,7 @@ struct vhb_fault_guard {
 	bool is_hurried;
 	bool is_over;
 	bool has_fired;
+	unsigned int calm_ticks;
 	uint64_t answered_ms;
 	unsigned int range_count;
 	struct uffdio_range ranges[RANGE_COUNT_MAX];
@@ -208,10 +212,12 @@ static void look(struct vhb_fault_guard *guard)
 
 	if (guard->has_fired)
 		return;
-	if (!waiting_count(guard)) {
+	if (waiting_count(guard))
+		guard->calm_ticks = 0;
+	else if (++guard->calm_ticks >= TICKS_WITHOUT_WAITING)
 		guard->answered_ms = now_ms();
+	if (guard->calm_ticks)
 		return;
-	}
 	if (guard->is_hurried || has_hung_up(guard) || is_told_to_end())
 		patience_ms = PATIENCE_AT_END_MS;
 	if (now_ms() - guard->answered_ms >= patience_ms)
@@ -381,6 +387,7 @@ void vhb_fault_guard_busy(struct vhb_fault_guard *guard)
 	pthread_mutex_lock(&guard->lock);
 	if (!guard->is_busy)
 		guard->answered_ms = now_ms();
+	guard->calm_ticks = 0;
 	guard->is_busy = true;
 	pthread_cond_signal(&guard->wake);
 	pthread_mutex_unlock(&guard->lock);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/uio.h>
+
 #include "lib/log.h"
 #include "session/fault_guard.h"
 #include "session/handlers.h"
@@ -126,6 +128,23 @@ int vhb_postcopy_take_map(struct vhb_session *session, struct vhb_want *want,
 	}
 	vhb_memory_map_put(postcopy->waiting_map);
 	postcopy->waiting_map = map;
+	return 0;
+}
+
+int vhb_postcopy_fetch(const struct vhb_session *session,
+		       const struct vhost_vring_addr *addr)
+{
+	uint32_t flags_and_index;
+	const struct iovec to = { &flags_and_index, sizeof(flags_and_index) };
+	const struct iovec from = {
+		(void *)(uintptr_t)addr->used_user_addr,
+		sizeof(flags_and_index),
+	};
+
+	if (!vhb_postcopy_is_listening(session))
+		return 0;
+	if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) < 0)
+		return -errno;
 	return 0;
 }
 

@@ -65,6 +65,19 @@ struct vhb_memory_map *vhb_postcopy_map(const struct vhb_session *session,
 int vhb_postcopy_take_map(struct vhb_session *session, struct vhb_want *want,
 			  struct vhb_memory_map *map);
 
+/**
+ * vhb_postcopy_fetch() - wait for what the kernel reads when a vring starts
+ * @session: the session
+ * @addr: where the vring lies in the broker
+ *
+ * The kernel would wait for it too, but not sleep as long as our ring of
+ * io_uring has something for us.
+ *
+ * Return: 0 or -errno; 0 at once unless faults go to the front-end.
+ */
+int vhb_postcopy_fetch(const struct vhb_session *session,
+		       const struct vhost_vring_addr *addr);
+
 /** vhb_postcopy_alert() - the kernel device is about to be asked for something */
 void vhb_postcopy_alert(struct vhb_session *session);
 

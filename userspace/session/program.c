@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "session/postcopy.h"
 #include "session/vring.h"
 
 /**
@@ -239,6 +240,9 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	bool is_taken_over = want->has_unread_slot;
 	int ret;
 
+	ret = vhb_postcopy_fetch(session, addr);
+	if (ret)
+		return failed(session, ret, "waiting for the used ring", index);
 	vhb_vring_take_saved_base(session, device, index);
 	is_taken_over = is_taken_over && !want->has_unread_slot;
 	ret = kdev->ops->set_vring_num(kdev, index, want->num);

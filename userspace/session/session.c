@@ -258,12 +258,14 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 static int finish_message(struct vhb_session *session, int result)
 {
 	struct vhb_message *message = &session->channel.message;
-	int ret = answer(session, message, result);
+	int ret = -ETIMEDOUT;
 
+	if (!vhb_postcopy_calm(session))
+		ret = answer(session, message, result);
 	if (result)
 		log_refusal(session, message, ret && ret != -EAGAIN);
 	vhb_channel_done(&session->channel);
-	return vhb_postcopy_calm(session) ? -ETIMEDOUT : ret;
+	return ret;
 }
 
 /* As finish_message(); -EINPROGRESS when it has to wait */
