@@ -30,6 +30,7 @@ static const char * const blk_features[] = {
 	"share-rw",
 	"vhost-device",
 	"vhost-fd",
+	"postcopy",
 	"once",
 };
 

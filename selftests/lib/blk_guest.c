@@ -189,11 +189,13 @@ static uint64_t wanted_features(const struct blk_guest *guest)
 
 static int negotiate(struct blk_guest *guest)
 {
-	const uint64_t protocol = vhb_bit(VHB_PROTOCOL_F_MQ) |
-				  vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
-				  vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
-				  vhb_bit(VHB_PROTOCOL_F_CONFIG) |
-				  vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
+	const uint64_t protocol =
+		vhb_bit(VHB_PROTOCOL_F_MQ) |
+		vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
+		vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
+		vhb_bit(VHB_PROTOCOL_F_CONFIG) |
+		vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD) |
+		(guest->source ? vhb_bit(VHB_PROTOCOL_F_PAGEFAULT) : 0);
 	const uint64_t wanted = wanted_features(guest);
 	struct frontend *frontend = &guest->frontend;
 	uint64_t mask, count;
@@ -262,6 +264,29 @@ static int start_queue(struct blk_guest *guest, unsigned int index,
 	return ret;
 }
 
+static int share_memory(struct blk_guest *guest)
+{
+	struct frontend *frontend = &guest->frontend;
+	struct page_server *source = guest->source;
+	int ret;
+
+	if (!source)
+		return frontend_set_mem_table(frontend, &guest->memory.region,
+					      &guest->memory.fd, 1);
+	ret = postcopy_advise(frontend, &source->userfault_fd);
+	if (!ret)
+		ret = postcopy_listen(frontend);
+	if (!ret)
+		ret = postcopy_set_mem_table(frontend, &guest->memory.region,
+					     &guest->memory.fd, 1,
+					     source->bases);
+	if (!ret)
+		ret = postcopy_ack(frontend, VHB_SET_MEM_TABLE, 0);
+	if (!ret && source->region_count)
+		ret = page_server_start(source);
+	return ret;
+}
+
 int blk_guest_connect(struct blk_guest *guest, const char *path,
 		      enum blk_guest_base base)
 {
@@ -280,8 +305,7 @@ int blk_guest_connect(struct blk_guest *guest, const char *path,
 		ret = frontend_set_inflight_fd(frontend, &guest->inflight,
 					       guest->inflight_fd);
 	if (!ret)
-		ret = frontend_set_mem_table(frontend, &guest->memory.region,
-					     &guest->memory.fd, 1);
+		ret = share_memory(guest);
 	for (i = 0; !ret && i < BLK_GUEST_QUEUES; i++)
 		ret = start_queue(guest, i, base);
 	if (ret)

@@ -69,7 +69,8 @@ static uint64_t features(struct vhb_kdev *kdev)
 static uint64_t protocol_features(struct vhb_kdev *kdev)
 {
 	(void)kdev;
-	return vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
+	return vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD) |
+	       vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
 }
 
 static int set_owner(struct vhb_kdev *kdev)

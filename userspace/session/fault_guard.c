@@ -13,8 +13,10 @@
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/syscall.h>
 
+#include <linux/close_range.h>
 #include <linux/userfaultfd.h>
 
 #include "session/memory_map.h"
@@ -37,16 +39,18 @@
 /* Both maps, while one is replaced by the other */
 #define RANGE_COUNT_MAX (2 * VHB_REGION_COUNT_MAX)
 
-/* Above any other: see vhb_userfault_open() */
-#define HIGH_FD 512
-
 /**
  * struct vhb_fault_guard - see fault_guard.h
  * @thread: stands by
  * @lock: of all that follows
- * @wake: @is_busy or @is_over has changed
- * @userfault_fd: where the front-end reads the faults
- * @socket_fd: where it hangs up
+ * @wake: for the thread: @is_busy, @is_hurried, @is_over or @request has changed
+ * @done: for others: @is_ready, @socket_fd or @request has
+ * @is_ready: the thread has its descriptors, or @error says why not
+ * @error: of what the thread did for others
+ * @userfault_fd: where the front-end reads the faults; the thread's
+ * @socket_fd: where it hangs up; the thread's, -1 when it has none any more
+ * @request: an ioctl() for the thread to make; 0 for none
+ * @request_argument: of it
  * @is_busy: the broker may wait for the kernel
  * @is_hurried: the session ends
  * @is_over: the thread shall end
@@ -60,8 +64,13 @@ struct vhb_fault_guard {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
+	pthread_cond_t done;
+	bool is_ready;
+	int error;
 	int userfault_fd;
 	int socket_fd;
+	unsigned long request;
+	void *request_argument;
 	bool is_busy;
 	bool is_hurried;
 	bool is_over;
@@ -101,20 +110,6 @@ static int open_any(void)
 	return fd;
 }
 
-/*
- * The highest number: a process that is killed lets go of its files from there
- * down, and of the kernel device only when nobody waits for a page any more.
- */
-static int move_up(int fd)
-{
-	int high_fd = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
-
-	if (high_fd < 0)
-		return fd;
-	close(fd);
-	return high_fd;
-}
-
 int vhb_userfault_open(const char **why_out)
 {
 	struct uffdio_api api = {
@@ -141,7 +136,7 @@ int vhb_userfault_open(const char **why_out)
 		close(fd);
 		return -EOPNOTSUPP;
 	}
-	return move_up(fd);
+	return fd;
 }
 
 /* How many threads wait for a page; at least one when it cannot be told */
@@ -152,7 +147,7 @@ static unsigned int waiting_count(const struct vhb_fault_guard *guard)
 	char line[80];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d",
+	snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d",
 		 guard->userfault_fd);
 	file = fopen(path, "re");
 	if (!file)
@@ -179,6 +174,24 @@ static bool has_hung_up(const struct vhb_fault_guard *guard)
 				 .events = POLLRDHUP };
 
 	return poll(&pollfd, 1, 0) == 1;
+}
+
+static void close_socket(struct vhb_fault_guard *guard)
+{
+	if (guard->socket_fd >= 0)
+		close(guard->socket_fd);
+	guard->socket_fd = -1;
+	pthread_cond_signal(&guard->done);
+}
+
+static void make_request(struct vhb_fault_guard *guard)
+{
+	guard->error = 0;
+	if (ioctl(guard->userfault_fd, guard->request,
+		  guard->request_argument))
+		guard->error = -errno;
+	guard->request = 0;
+	pthread_cond_signal(&guard->done);
 }
 
 /*
@@ -237,22 +250,81 @@ static void wait_a_tick(struct vhb_fault_guard *guard)
 	pthread_cond_timedwait(&guard->wake, &guard->lock, &until);
 }
 
+/*
+ * None of the broker's descriptors but the standard ones: what the kernel does
+ * when one is closed counts those that are left.
+ */
+static int take_descriptors(struct vhb_fault_guard *guard)
+{
+	int process_fd, ret = 0;
+
+	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_UNSHARE))
+		return -errno;
+	process_fd = pidfd_open(getpid(), 0);
+	if (process_fd < 0)
+		return -errno;
+	guard->userfault_fd = pidfd_getfd(process_fd, guard->userfault_fd, 0);
+	if (guard->userfault_fd >= 0)
+		guard->socket_fd = pidfd_getfd(process_fd, guard->socket_fd, 0);
+	if (guard->userfault_fd < 0 || guard->socket_fd < 0)
+		ret = -errno;
+	close(process_fd);
+	return ret;
+}
+
+static void go_on(struct vhb_fault_guard *guard)
+{
+	if (guard->request)
+		make_request(guard);
+	if (guard->is_hurried && guard->socket_fd >= 0)
+		close_socket(guard);
+	if (!guard->is_busy) {
+		pthread_cond_wait(&guard->wake, &guard->lock);
+		return;
+	}
+	wait_a_tick(guard);
+	if (guard->is_busy)
+		look(guard);
+}
+
+/* The front-end has a descriptor too: that ours is closed changes nothing. */
+static void release_all(struct vhb_fault_guard *guard)
+{
+	for (unsigned int i = 0; i < guard->range_count; i++)
+		ioctl(guard->userfault_fd, UFFDIO_UNREGISTER,
+		      &guard->ranges[i]);
+	close(guard->userfault_fd);
+	close_socket(guard);
+}
+
 static void *stand_by(void *argument)
 {
 	struct vhb_fault_guard *guard = argument;
+	bool is_useless;
 
 	pthread_mutex_lock(&guard->lock);
-	while (!guard->is_over) {
-		if (!guard->is_busy) {
-			pthread_cond_wait(&guard->wake, &guard->lock);
-			continue;
-		}
-		wait_a_tick(guard);
-		if (guard->is_busy)
-			look(guard);
-	}
+	guard->error = take_descriptors(guard);
+	is_useless = guard->error;
+	guard->is_ready = true;
+	pthread_cond_signal(&guard->done);
+	while (!is_useless && !guard->is_over)
+		go_on(guard);
+	if (!is_useless)
+		release_all(guard);
 	pthread_mutex_unlock(&guard->lock);
 	return NULL;
+}
+
+/* The thread makes it: only there is the descriptor. */
+static int ask(struct vhb_fault_guard *guard, unsigned long request,
+	       void *argument)
+{
+	guard->request = request;
+	guard->request_argument = argument;
+	pthread_cond_signal(&guard->wake);
+	while (guard->request)
+		pthread_cond_wait(&guard->done, &guard->lock);
+	return guard->error;
 }
 
 /* Signals are for the thread that asked for them. */
@@ -266,6 +338,18 @@ static int start_thread(struct vhb_fault_guard *guard)
 	ret = pthread_create(&guard->thread, NULL, stand_by, guard);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return -ret;
+}
+
+static int wait_ready(struct vhb_fault_guard *guard)
+{
+	int ret;
+
+	pthread_mutex_lock(&guard->lock);
+	while (!guard->is_ready)
+		pthread_cond_wait(&guard->done, &guard->lock);
+	ret = guard->error;
+	pthread_mutex_unlock(&guard->lock);
+	return ret;
 }
 
 int vhb_fault_guard_create(int userfault_fd, int socket_fd,
@@ -284,14 +368,22 @@ int vhb_fault_guard_create(int userfault_fd, int socket_fd,
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&guard->wake, &attributes);
 	pthread_condattr_destroy(&attributes);
+	pthread_cond_init(&guard->done, NULL);
 
 	ret = start_thread(guard);
 	if (ret)
 		goto free_guard;
+	ret = wait_ready(guard);
+	if (ret)
+		goto join_thread;
+	close(userfault_fd);
 	*guard_out = guard;
 	return 0;
 
+join_thread:
+	pthread_join(guard->thread, NULL);
 free_guard:
+	pthread_cond_destroy(&guard->done);
 	pthread_cond_destroy(&guard->wake);
 	pthread_mutex_destroy(&guard->lock);
 	free(guard);
@@ -307,12 +399,7 @@ void vhb_fault_guard_destroy(struct vhb_fault_guard *guard)
 	pthread_cond_signal(&guard->wake);
 	pthread_mutex_unlock(&guard->lock);
 	pthread_join(guard->thread, NULL);
-
-	/* The front-end has a descriptor too: closing ours changes nothing. */
-	for (unsigned int i = 0; i < guard->range_count; i++)
-		ioctl(guard->userfault_fd, UFFDIO_UNREGISTER,
-		      &guard->ranges[i]);
-	close(guard->userfault_fd);
+	pthread_cond_destroy(&guard->done);
 	pthread_cond_destroy(&guard->wake);
 	pthread_mutex_destroy(&guard->lock);
 	free(guard);
@@ -339,6 +426,7 @@ static int add_range(struct vhb_fault_guard *guard, uint64_t hva,
 		.range = { .start = hva, .len = size_bytes },
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
+	int ret;
 
 	if (guard->has_fired)
 		return -ECONNABORTED;
@@ -347,8 +435,9 @@ static int add_range(struct vhb_fault_guard *guard, uint64_t hva,
 	if (guard->range_count == RANGE_COUNT_MAX)
 		return -ENOSPC;
 	madvise((void *)(uintptr_t)hva, size_bytes, MADV_NOHUGEPAGE);
-	if (ioctl(guard->userfault_fd, UFFDIO_REGISTER, &registration))
-		return -errno;
+	ret = ask(guard, UFFDIO_REGISTER, &registration);
+	if (ret)
+		return ret;
 	guard->ranges[guard->range_count++] = registration.range;
 	return 0;
 }
@@ -373,8 +462,7 @@ void vhb_fault_guard_remove(struct vhb_fault_guard *guard, uint64_t hva,
 	pthread_mutex_lock(&guard->lock);
 	i = find(guard, hva);
 	if (i < guard->range_count) {
-		ioctl(guard->userfault_fd, UFFDIO_UNREGISTER,
-		      &guard->ranges[i]);
+		ask(guard, UFFDIO_UNREGISTER, &guard->ranges[i]);
 		guard->ranges[i] = guard->ranges[--guard->range_count];
 	}
 	pthread_mutex_unlock(&guard->lock);
@@ -408,6 +496,9 @@ void vhb_fault_guard_hurry(struct vhb_fault_guard *guard)
 		return;
 	pthread_mutex_lock(&guard->lock);
 	guard->is_hurried = true;
+	pthread_cond_signal(&guard->wake);
+	while (guard->socket_fd >= 0)
+		pthread_cond_wait(&guard->done, &guard->lock);
 	pthread_mutex_unlock(&guard->lock);
 }
 

@@ -19,8 +19,13 @@
  * faults stay unanswered for too long, it takes guest memory away from the
  * kernel (PROT_NONE in its place; a page that is only filled with zeroes would
  * be lost to a guest that still waits for it) and wakes who waits: they fail
- * with -EFAULT. Too long is shorter when the front-end has hung up or the process was
- * told to end.
+ * with -EFAULT. Too long is shorter when the front-end has hung up or the
+ * process was told to end.
+ *
+ * A process that is killed has no such thread. Then the front-end must be the
+ * only one that holds the userfaultfd, so that its end, if nothing else, releases
+ * the threads of the kernel which the exit of the process waits for. So the thread has a
+ * table of descriptors of its own, and the userfaultfd is only there.
  */
 struct vhb_fault_guard;
 
@@ -29,7 +34,7 @@ struct vhb_fault_guard;
  * @why_out: receives what to do about a failure; a constant
  *
  * Not blocking, its API agreed: faults of the kernel too, on shared memory and
- * huge pages.
+ * huge pages. It is for this process also when another one holds it.
  *
  * Return: the descriptor; -EPERM without the privilege; -EOPNOTSUPP where the
  * kernel cannot do this; another -errno.
@@ -38,8 +43,9 @@ int vhb_userfault_open(const char **why_out);
 
 /**
  * vhb_fault_guard_create() - begin to stand by
- * @userfault_fd: of vhb_userfault_open(); owned by the guard when this succeeds
- * @socket_fd: where the front-end hangs up; stays open until
+ * @userfault_fd: of vhb_userfault_open(); closed when this succeeds, as the guard
+ *                has one of its own then
+ * @socket_fd: where the front-end hangs up; the guard has one of its own until
  *             vhb_fault_guard_hurry()
  * @guard_out: the guard
  *
@@ -86,7 +92,7 @@ void vhb_fault_guard_busy(struct vhb_fault_guard *guard);
 /** vhb_fault_guard_idle() - and waits for nothing any more */
 void vhb_fault_guard_idle(struct vhb_fault_guard *guard);
 
-/** vhb_fault_guard_hurry() - the session ends; the socket may be closed */
+/** vhb_fault_guard_hurry() - the session ends; the guard closes the socket */
 void vhb_fault_guard_hurry(struct vhb_fault_guard *guard);
 
 /**

@@ -29,14 +29,24 @@ struct vhb_postcopy {
 
 bool vhb_postcopy_is_possible(void)
 {
+	struct vhb_fault_guard *guard;
 	const char *why;
 	int fd = vhb_userfault_open(&why);
+	int ret;
 
 	if (fd < 0) {
 		vhb_warn("postcopy migration is not offered: %s", why);
 		return false;
 	}
-	close(fd);
+	/* Any descriptor will do: nobody hangs up. */
+	ret = vhb_fault_guard_create(fd, fd, &guard);
+	if (ret) {
+		vhb_warn("postcopy migration is not offered: no thread with descriptors of its own: %s",
+			 strerrordesc_np(-ret));
+		close(fd);
+		return false;
+	}
+	vhb_fault_guard_destroy(guard);
 	return true;
 }
 
