@@ -84,6 +84,10 @@ check-vm: ## the tests that need a kernel with vhost, on 6.12 and 6.1 (KERNEL= p
 check-debug: ## the tests of kernel code on a kernel with KASAN, lockdep, kmemleak and fault injection
 	@selftests/check.sh debug
 
+.PHONY: check-slow
+check-slow: ## what takes long, in the VM: migration of whole guests (SLOW_ROUNDS=2)
+	@selftests/check.sh slow
+
 .PHONY: check-runner
 check-runner: ## the VM runner itself: status, time-outs, dirty logs, dying guests
 	@selftests/check.sh runner

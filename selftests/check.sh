@@ -8,6 +8,7 @@
 #   runner  the VM runner keeps its promises (selftests/vm/selftest.sh)
 #   vm      everything that needs a kernel with vhost, in a VM (selftests/vm_tests.sh)
 #   debug   the tests of kernel code, in a VM with the debug kernel (selftests/vm/debug-kernel.sh)
+#   slow    what takes long (selftests/slow), in a VM with kernel 6.12; SLOW_ROUNDS says how long
 #
 # Installs missing packages first where it can. Complete output is left in O/check/*.ktap; every skipped and failed
 # case is named at the end, then comes the last line: "N passed, N failed, N skipped". Status 1 when a case failed.
@@ -187,13 +188,17 @@ part_debug() {
 	on_kernels debug
 }
 
+part_slow() {
+	on_kernels slow
+}
+
 main() {
 	local part status=0
 
-	[ $# -gt 0 ] || { say "usage: check.sh static|unit|runner|vm|debug ..."; exit 2; }
+	[ $# -gt 0 ] || { say "usage: check.sh static|unit|runner|vm|debug|slow ..."; exit 2; }
 	for part in "$@"; do
 		case $part in
-		static | unit | runner | vm | debug) ;;
+		static | unit | runner | vm | debug | slow) ;;
 		*) say "unknown part '$part'"; exit 2 ;;
 		esac
 	done

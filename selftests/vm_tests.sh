@@ -5,7 +5,8 @@
 # Usage: vm_tests.sh BUILD_DIR [KERNEL...]
 #   BUILD_DIR  inside the checkout (usually build): programs are built to BUILD_DIR/vm, modules to build/modules, the
 #              kernel of QEMU's guest to build/guests; consoles and kernel logs are left in BUILD_DIR/check/vm-KERNEL
-#   KERNEL     6.12 and 6.1 unless given; debug is the debug kernel, with the tests of kernel code only
+#   KERNEL     6.12 and 6.1 unless given; debug is the debug kernel, with the tests of kernel code only; slow is 6.12
+#              with the tests that take long
 #
 # Everything is compiled before the VM starts, in its root and with its compiler: an emulated CPU is too slow for that.
 # What goes wrong around the tests (build, boot, dirty kernel log, time-out) shows as "Bail out!".
@@ -53,7 +54,7 @@ build_all() {
 	selftests/vm/root.sh >/dev/null || bail_out "no VM root"
 	mkdir -p "$build/vm"
 	in_root "broker and test programs" make -j"$jobs" "O=$build/vm" all test-programs
-	for kernel in "$@"; do
+	for kernel in "${@/slow/6.12}"; do
 		# Built once, apart: its progress is to be seen.
 		if [ "$kernel" = debug ]; then
 			selftests/vm/debug-kernel.sh >/dev/null || bail_out "no debug kernel"
@@ -72,12 +73,18 @@ known_warning='-\[ cut here \]-|WARNING: CPU: .* at lib/iov_iter\.c:[0-9]+ copy_
 # goes while its device has an owner that was killed under traffic.
 debug_options=("FOLDERS=module uapi blk debug" kselftest_override_timeout=1800 VHB_OWNER_ROUNDS=100)
 
+# Rounds are what makes them slow: SLOW_ROUNDS of each.
+slow_options=(FOLDERS=slow kselftest_override_timeout=7200 "SLOW_ROUNDS=${SLOW_ROUNDS:-2}")
+
 run_kernel() {
-	local kernel=$1 status=0 start=$SECONDS options=()
+	local kernel=$1 status=0 start=$SECONDS limit=3000 options=()
 
 	say "kernel $kernel"
 	[ "$kernel" != debug ] || options=("${debug_options[@]}")
-	selftests/vm/run.sh --kernel "$kernel" --timeout 3000 --results "$build/check/vm-$kernel" \
+	if [ "$kernel" = slow ]; then
+		options=("${slow_options[@]}") limit=14400
+	fi
+	selftests/vm/run.sh --kernel "${kernel/slow/6.12}" --timeout "$limit" --results "$build/check/vm-$kernel" \
 		--allow-dmesg "$known_warning" -- \
 		make -C /vhb/selftests "O=/vhb/$build/vm" "KSRC=/vhb/$build/vm/ksrc" \
 		${options[@]+"${options[@]}"} run_tests || status=$?

@@ -16,7 +16,11 @@ static const char * const net_features[] = {
 	"datapath",
 	"vhost-device",
 	"vhost-fd",
+	"poll-us",
+	"workers",
 	"queue-num-as",
+	"trust-base",
+	"connect",
 	"postcopy",
 	"once",
 };
@@ -30,6 +34,7 @@ static const char * const blk_features[] = {
 	"share-rw",
 	"vhost-device",
 	"vhost-fd",
+	"connect",
 	"postcopy",
 	"once",
 };

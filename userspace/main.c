@@ -14,6 +14,7 @@
 #include "capabilities.h"
 #include "control/status_command.h"
 #include "lib/bits.h"
+#include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/notify.h"
 #include "loop/loop.h"
@@ -76,7 +77,9 @@ static int serve(const struct vhb_options *options, int signal_fd,
 		.kdev = kdev,
 		.queue_num = in_pairs ? options->net.queue_pairs :
 					kdev->vring_count,
+		.log_reply_bytes = options->log_reply_bytes,
 		.socket_path = options->socket_path,
+		.is_client = options->is_client,
 		.socket_fd = options->socket_fd,
 		.once = options->once,
 		.has_postcopy = options->has_postcopy &&
@@ -141,6 +144,7 @@ static int run(const struct vhb_options *options)
 	struct vhb_kdev *kdev;
 	int signal_fd, ret;
 
+	vhb_fd_raise_limit();
 	signal_fd = open_signals();
 	if (signal_fd < 0)
 		return signal_fd;

@@ -3,7 +3,10 @@
 # How the broker's objects are made, for the broker and for the tests, which
 # link all of them but main.o. Include after flags.mk.
 
-broker_sources := $(wildcard $(tree)/userspace/*.c $(tree)/userspace/*/*.c)
+# The module's virtqueues are among them, with headers in shim/ that stand in for
+# the kernel's.
+broker_sources := $(wildcard $(tree)/userspace/*.c $(tree)/userspace/*/*.c \
+	$(tree)/module/ring/*.c)
 broker_objects := $(broker_sources:$(tree)/%.c=$(out)/obj/%.o)
 broker_main := $(out)/obj/userspace/main.o
 # What main.c only puts together, as an archive: a test pulls what it needs and
@@ -19,5 +22,8 @@ $(out)/vhost-bridge: $(broker_main) $(broker_archive)
 $(out)/obj/%.o: $(tree)/%.c $(flags_stamp)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(compile) -c -o $@ $<
+
+ring_cppflags := -I$(tree)/userspace/virtqueue/shim -I$(tree)/module
+$(out)/obj/module/ring/%.o $(out)/obj/userspace/virtqueue/%.o: vhb_cppflags += $(ring_cppflags)
 
 -include $(broker_objects:.o=.d)

@@ -57,6 +57,13 @@ static int take_fd(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
+static int take_connect(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->is_client = true;
+	return 0;
+}
+
 static int take_once(struct vhb_parse *parse, const char *value)
 {
 	(void)value;
@@ -68,6 +75,20 @@ static int take_postcopy(struct vhb_parse *parse, const char *value)
 {
 	(void)value;
 	parse->options->has_postcopy = true;
+	return 0;
+}
+
+static int take_log_reply(struct vhb_parse *parse, const char *value)
+{
+	if (!strcmp(value, "auto"))
+		parse->options->log_reply_bytes = 0;
+	else if (!strcmp(value, "8"))
+		parse->options->log_reply_bytes = 8;
+	else if (!strcmp(value, "16"))
+		parse->options->log_reply_bytes = 16;
+	else
+		return vhb_usage(parse, "--log-reply=%s is neither auto nor 8 nor 16",
+				 value);
 	return 0;
 }
 
@@ -93,17 +114,21 @@ static int take_version(struct vhb_parse *parse, const char *value)
 }
 
 /* Those of common_rows that only back-ends have; they come first. */
-#define BACK_END_ROWS 5
+#define BACK_END_ROWS 7
 
 static const struct vhb_option_row common_rows[] = {
 	{ "socket-path", "PATH", "listen for front-ends on this UNIX socket",
 	  .take = take_socket_path },
 	{ "fd", "N", "use this inherited socket, listening or connected",
 	  .take = take_fd },
+	{ "connect", NULL, "connect to that path, where the front-end listens, instead",
+	  .take = take_connect },
 	{ "once", NULL, "end after the first front-end",
 	  .take = take_once },
 	{ "postcopy", NULL, "let front-ends answer page faults, for postcopy migration",
 	  .take = take_postcopy },
+	{ "log-reply", "BYTES", "length of the reply to SET_LOG_BASE: auto, 8 or 16 (auto)",
+	  .take = take_log_reply },
 	{ "print-capabilities", NULL, "print JSON for management programs and end",
 	  .may_repeat = true },
 	{ "verbose", NULL, "say more on standard error; twice: every message (-v)",
@@ -238,6 +263,8 @@ static int check_socket(const struct vhb_parse *parse)
 
 	if (options->socket_path && options->socket_fd >= 0)
 		return vhb_usage(parse, "--socket-path and --fd exclude each other");
+	if (options->is_client && options->socket_fd >= 0)
+		return vhb_usage(parse, "--connect goes with --socket-path, not with --fd");
 	if (!options->socket_path && options->socket_fd < 0)
 		return vhb_usage(parse,
 				 "where do front-ends connect? --socket-path=PATH or --fd=N is missing, such as --socket-path=/run/vhost-bridge/%s0.sock",

@@ -43,9 +43,11 @@ enum vhb_queue_num_unit {
  *             VHB_ACTION_HELP and VHB_ACTION_VERSION allow
  * @socket_path: listen here; NULL when @socket_fd is given
  * @socket_fd: a socket we inherited; -1 when @socket_path is given
+ * @is_client: connect to @socket_path, where the front-end listens
  * @once: end after the first front-end
  * @has_postcopy: postcopy migration may be offered
  * @verbosity: how often --verbose was given
+ * @log_reply_bytes: length of the reply to SET_LOG_BASE; 0 for what suits
  * @queue_num_unit: what GET_QUEUE_NUM counts
  * @net: how to set up a net device
  * @blk: how to set up a block device
@@ -59,9 +61,11 @@ struct vhb_options {
 	const char *type_name;
 	const char *socket_path;
 	int socket_fd;
+	bool is_client;
 	bool once;
 	bool has_postcopy;
 	unsigned int verbosity;
+	unsigned int log_reply_bytes;
 	enum vhb_queue_num_unit queue_num_unit;
 	struct vhb_net_config net;
 	struct vhb_blk_config blk;

@@ -35,14 +35,14 @@ static int take_bridge(struct vhb_parse *parse, const char *value)
 }
 
 static int take_fds(struct vhb_parse *parse, const char *option, const char *value,
-		    int *fds, unsigned int *count_out)
+		    int *fds, unsigned int most, unsigned int *count_out)
 {
-	switch (vhb_value_fds(value, fds, VHB_NET_QUEUE_PAIRS_MAX, count_out)) {
+	switch (vhb_value_fds(value, fds, most, count_out)) {
 	case 0:
 		return 0;
 	case -E2BIG:
-		return vhb_usage(parse, "--%s takes at most %d descriptors", option,
-				 VHB_NET_QUEUE_PAIRS_MAX);
+		return vhb_usage(parse, "--%s takes at most %u descriptors",
+				 option, most);
 	case -EEXIST:
 		return vhb_usage(parse, "--%s=%s names a descriptor twice", option,
 				 value);
@@ -58,7 +58,7 @@ static int take_tap_fd(struct vhb_parse *parse, const char *value)
 	struct vhb_net_config *net = &parse->options->net;
 
 	return take_fds(parse, "tap-fd", value, net->tap_fds,
-			&net->tap_fd_count);
+			VHB_ARRAY_COUNT(net->tap_fds), &net->tap_fd_count);
 }
 
 static int take_vhost_fd(struct vhb_parse *parse, const char *value)
@@ -66,7 +66,7 @@ static int take_vhost_fd(struct vhb_parse *parse, const char *value)
 	struct vhb_net_config *net = &parse->options->net;
 
 	return take_fds(parse, "vhost-fd", value, net->vhost_fds,
-			&net->vhost_fd_count);
+			VHB_ARRAY_COUNT(net->vhost_fds), &net->vhost_fd_count);
 }
 
 static int take_vhost_device(struct vhb_parse *parse, const char *value)
@@ -125,6 +125,29 @@ static int take_datapath(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
+static int take_poll_us(struct vhb_parse *parse, const char *value)
+{
+	uint64_t poll_us;
+
+	if (vhb_value_number(value, 0, VHB_NET_POLL_US_MAX, &poll_us))
+		return vhb_usage(parse, "--poll-us=%s is not a number from 0 to %d",
+				 value, VHB_NET_POLL_US_MAX);
+	parse->options->net.poll_us = poll_us;
+	return 0;
+}
+
+static int take_workers(struct vhb_parse *parse, const char *value)
+{
+	if (!strcmp(value, "per-pair"))
+		parse->options->net.workers = VHB_NET_WORKERS_PER_PAIR;
+	else if (!strcmp(value, "per-vring"))
+		parse->options->net.workers = VHB_NET_WORKERS_PER_VRING;
+	else
+		return vhb_usage(parse, "--workers=%s is neither per-pair nor per-vring",
+				 value);
+	return 0;
+}
+
 static int take_queue_num_as(struct vhb_parse *parse, const char *value)
 {
 	if (!strcmp(value, "pairs"))
@@ -134,6 +157,13 @@ static int take_queue_num_as(struct vhb_parse *parse, const char *value)
 	else
 		return vhb_usage(parse, "--queue-num-as=%s is neither queues nor pairs",
 				 value);
+	return 0;
+}
+
+static int take_trust_base(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->net.trust_base = true;
 	return 0;
 }
 
@@ -154,10 +184,16 @@ static const struct vhb_option_row net_rows[] = {
 	  .take = take_datapath },
 	{ "vhost-device", "PATH", "the kernel device (/dev/vhost-net)",
 	  .take = take_vhost_device },
-	{ "vhost-fd", "N[,N]", "the kernel device, open already, once each pair",
+	{ "vhost-fd", "N[,N]", "the kernel device, open already, once each worker",
 	  .take = take_vhost_fd },
+	{ "poll-us", "N", "watch an idle virtqueue so long before sleeping (0)",
+	  .take = take_poll_us },
+	{ "workers", "HOW", "kernel threads: per-pair or per-vring (per-pair)",
+	  .take = take_workers },
 	{ "queue-num-as", "UNIT", "what GET_QUEUE_NUM counts: queues or pairs (queues)",
 	  .take = take_queue_num_as },
+	{ "trust-base", NULL, "go on where the front-end says, not where the used ring ends",
+	  .take = take_trust_base },
 };
 
 static_assert(VHB_ARRAY_COUNT(net_rows) <= VHB_OPTION_SET_ROWS_MAX,
@@ -190,19 +226,23 @@ static int check_fds(const struct vhb_parse *parse)
 static int check_pairs(const struct vhb_parse *parse)
 {
 	struct vhb_net_config *net = &parse->options->net;
+	const unsigned int each_pair =
+		net->workers == VHB_NET_WORKERS_PER_VRING ? 2 : 1;
 
 	if (!net->queue_pairs)
 		net->queue_pairs = net->tap_fd_count;
 	if (!net->queue_pairs)
-		net->queue_pairs = net->vhost_fd_count;
+		net->queue_pairs = net->vhost_fd_count / each_pair;
 	if (!net->queue_pairs)
 		net->queue_pairs = 1;
 	if (net->tap_fd_count && net->tap_fd_count != net->queue_pairs)
 		return vhb_usage(parse, "--tap-fd has %u descriptors for %u queue pairs",
 				 net->tap_fd_count, net->queue_pairs);
-	if (net->vhost_fd_count && net->vhost_fd_count != net->queue_pairs)
-		return vhb_usage(parse, "--vhost-fd has %u descriptors for %u queue pairs",
-				 net->vhost_fd_count, net->queue_pairs);
+	if (net->vhost_fd_count &&
+	    net->vhost_fd_count != vhb_net_vhost_count(net))
+		return vhb_usage(parse, "--vhost-fd has %u descriptors for %u queue pairs, %u are needed",
+				 net->vhost_fd_count, net->queue_pairs,
+				 vhb_net_vhost_count(net));
 	return 0;
 }
 
@@ -218,6 +258,9 @@ static int check_net(const struct vhb_parse *parse)
 				 "where do packets go? --tap=NAME or --tap-fd=N[,N] is missing, such as --tap=tap0");
 	if (net->vhost_path && net->vhost_fd_count)
 		return vhb_usage(parse, "--vhost-device and --vhost-fd exclude each other");
+	/* vhost-net watches both vrings of a descriptor, or neither. */
+	if (net->poll_us && net->workers == VHB_NET_WORKERS_PER_VRING)
+		return vhb_usage(parse, "--poll-us and --workers=per-vring exclude each other");
 	ret = check_fds(parse);
 	if (ret)
 		return ret;

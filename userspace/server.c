@@ -9,9 +9,10 @@
 #include <unistd.h>
 
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 
+#include "connector.h"
 #include "lib/log.h"
+#include "loop/timer.h"
 #include "session/session.h"
 #include "wire/socket.h"
 
@@ -23,10 +24,10 @@
  * @config: as given
  * @listen_fd: where front-ends come; -1 for none (any more)
  * @watch: of @listen_fd
+ * @connector: how we get to front-ends that listen themselves, or NULL
  * @session: the session there is, or NULL
  * @is_stopping: it was told to end
- * @timer_fd: how long it waits then, or -1
- * @timer_watch: of @timer_fd
+ * @timer: how long it waits then
  * @socket_dev: of the socket file
  * @socket_ino: likewise; 0 when it is not ours
  * @accept_failed: that was said already
@@ -35,10 +36,10 @@ struct vhb_server {
 	struct vhb_server_config config;
 	int listen_fd;
 	struct vhb_watch_ref watch;
+	struct vhb_connector *connector;
 	struct vhb_session *session;
 	bool is_stopping;
-	int timer_fd;
-	struct vhb_watch_ref timer_watch;
+	struct vhb_timer timer;
 	dev_t socket_dev;
 	ino_t socket_ino;
 	bool accept_failed;
@@ -52,9 +53,15 @@ static int watch_listener(struct vhb_server *server)
 			      on_connection, server, &server->watch);
 }
 
+static int await_front_end(struct vhb_server *server)
+{
+	return server->connector ? vhb_connector_go(server->connector) :
+				   watch_listener(server);
+}
+
 static void listen_on(struct vhb_server *server)
 {
-	int ret = watch_listener(server);
+	int ret = await_front_end(server);
 
 	if (!ret)
 		return;
@@ -64,7 +71,8 @@ static void listen_on(struct vhb_server *server)
 
 static void next_front_end(struct vhb_server *server)
 {
-	if (server->is_stopping || server->config.once || server->listen_fd < 0)
+	if (server->is_stopping || server->config.once ||
+	    (server->listen_fd < 0 && !server->connector))
 		vhb_loop_stop(server->config.loop);
 	else
 		listen_on(server);
@@ -79,12 +87,24 @@ static void on_session_end(void *argument)
 	next_front_end(server);
 }
 
+/* Somebody waits in the socket's queue. */
+static bool is_wanted(void *argument)
+{
+	const struct vhb_server *server = argument;
+	struct pollfd pollfd = { .fd = server->listen_fd, .events = POLLIN };
+
+	return server->listen_fd >= 0 && poll(&pollfd, 1, 0) == 1;
+}
+
 static int start_session(struct vhb_server *server, int fd)
 {
 	const struct vhb_session_config config = {
 		.loop = server->config.loop,
 		.kdev = server->config.kdev,
 		.queue_num = server->config.queue_num,
+		.log_reply_bytes = server->config.log_reply_bytes,
+		.patience_ms = server->config.patience_ms,
+		.is_wanted = is_wanted,
 		.has_postcopy = server->config.has_postcopy,
 		.on_end = on_session_end,
 		.argument = server,
@@ -108,10 +128,25 @@ static void wait_after(struct vhb_server *server, int error)
 	nanosleep(&pause, NULL);
 }
 
+static void serve(void *argument, int fd)
+{
+	struct vhb_server *server = argument;
+	int ret;
+
+	ret = start_session(server, fd);
+	if (ret) {
+		vhb_warn("a front-end could not be served: %s",
+			 strerrordesc_np(-ret));
+		next_front_end(server);
+		return;
+	}
+	vhb_info("front-end has come");
+}
+
 static void on_connection(void *argument, unsigned int events)
 {
 	struct vhb_server *server = argument;
-	int fd, ret;
+	int fd;
 
 	(void)events;
 	server->watch.value = 0;
@@ -123,15 +158,7 @@ static void on_connection(void *argument, unsigned int events)
 		return;
 	}
 	server->accept_failed = false;
-
-	ret = start_session(server, fd);
-	if (ret) {
-		vhb_warn("a front-end could not be served: %s",
-			 strerrordesc_np(-ret));
-		next_front_end(server);
-		return;
-	}
-	vhb_info("front-end has come");
+	serve(server, fd);
 }
 
 static int report_listen_error(const char *path, int error)
@@ -179,6 +206,16 @@ static int listen_on_path(struct vhb_server *server)
 	return 0;
 }
 
+static int connect_to_path(struct vhb_server *server)
+{
+	const char *path = server->config.socket_path;
+	int ret;
+
+	ret = vhb_connector_create(server->config.loop, path, serve, server,
+				   &server->connector);
+	return ret ? report_listen_error(path, ret) : 0;
+}
+
 static int adopt_fd(struct vhb_server *server)
 {
 	const int fd = server->config.socket_fd;
@@ -200,6 +237,22 @@ static int adopt_fd(struct vhb_server *server)
 	return start_session(server, fd);
 }
 
+static int find_front_ends(struct vhb_server *server)
+{
+	if (server->config.is_client)
+		return connect_to_path(server);
+	return server->config.socket_path ? listen_on_path(server) :
+					    adopt_fd(server);
+}
+
+static void on_patience_lost(void *argument)
+{
+	struct vhb_server *server = argument;
+
+	vhb_warn("requests are in flight that the device does not answer: this process is gone as soon as the kernel has finished them");
+	vhb_loop_stop(server->config.loop);
+}
+
 int vhb_server_create(const struct vhb_server_config *config,
 		      struct vhb_server **server_out)
 {
@@ -210,13 +263,13 @@ int vhb_server_create(const struct vhb_server_config *config,
 		return -ENOMEM;
 	server->config = *config;
 	server->listen_fd = -1;
-	server->timer_fd = -1;
+	vhb_timer_init(&server->timer, config->loop, on_patience_lost, server);
 
-	ret = config->socket_path ? listen_on_path(server) : adopt_fd(server);
+	ret = find_front_ends(server);
 	if (ret)
 		goto destroy;
-	if (server->listen_fd >= 0) {
-		ret = watch_listener(server);
+	if (server->listen_fd >= 0 || server->connector) {
+		ret = await_front_end(server);
 		if (ret)
 			goto destroy;
 	}
@@ -249,30 +302,8 @@ static void stop_listening(struct vhb_server *server)
 	if (server->listen_fd >= 0)
 		close(server->listen_fd);
 	server->listen_fd = -1;
-}
-
-static void on_timer(void *argument, unsigned int events)
-{
-	struct vhb_server *server = argument;
-
-	(void)events;
-	vhb_warn("requests are in flight that the device does not answer: this process is gone as soon as the kernel has finished them");
-	vhb_loop_stop(server->config.loop);
-}
-
-static int start_timer(struct vhb_server *server)
-{
-	const struct itimerspec patience = {
-		.it_value.tv_nsec = PATIENCE_MS * 1000000L,
-	};
-
-	server->timer_fd = timerfd_create(CLOCK_MONOTONIC,
-					  TFD_CLOEXEC | TFD_NONBLOCK);
-	if (server->timer_fd < 0 ||
-	    timerfd_settime(server->timer_fd, 0, &patience, NULL))
-		return -errno;
-	return vhb_loop_watch(server->config.loop, server->timer_fd, POLLIN,
-			      on_timer, server, &server->timer_watch);
+	vhb_connector_destroy(server->connector);
+	server->connector = NULL;
 }
 
 void vhb_server_stop(struct vhb_server *server)
@@ -281,7 +312,7 @@ void vhb_server_stop(struct vhb_server *server)
 	stop_listening(server);
 	if (server->session)
 		vhb_session_end(server->session);
-	if (!server->session || start_timer(server))
+	if (!server->session || vhb_timer_set(&server->timer, PATIENCE_MS))
 		vhb_loop_stop(server->config.loop);
 }
 
@@ -289,9 +320,7 @@ void vhb_server_destroy(struct vhb_server *server)
 {
 	if (!server)
 		return;
-	vhb_loop_unwatch(server->config.loop, &server->timer_watch);
-	if (server->timer_fd >= 0)
-		close(server->timer_fd);
+	vhb_timer_close(&server->timer);
 	/* What may have to be waited for is last. */
 	stop_listening(server);
 	vhb_session_destroy(server->session);

@@ -16,8 +16,12 @@ struct vhb_server;
  * @loop: the event loop; stopped when the last front-end has been served
  * @kdev: the kernel device they get
  * @queue_num: what GET_QUEUE_NUM answers
+ * @log_reply_bytes: see &struct vhb_session_config
  * @socket_path: listen here; NULL when @socket_fd is given
+ * @is_client: the front-end listens on @socket_path: connect to it, again
+ *             whenever the connection has gone
  * @socket_fd: a listening or a connected socket; owned by the server
+ * @patience_ms: see &struct vhb_session_config
  * @once: stop after the first front-end
  * @has_postcopy: offer postcopy, where @kdev can do it too
  */
@@ -25,8 +29,11 @@ struct vhb_server_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	unsigned int log_reply_bytes;
 	const char *socket_path;
+	bool is_client;
 	int socket_fd;
+	unsigned int patience_ms;
 	bool once;
 	bool has_postcopy;
 };
@@ -36,7 +43,8 @@ struct vhb_server_config {
  * @config: how; the strings must outlive the server
  * @server_out: the server
  *
- * Front-ends that come while one is served wait in the socket's queue.
+ * Front-ends that come while one is served wait in the socket's queue, a few of
+ * them; more are not let in, by the kernel.
  *
  * Return: 0 or -errno (reported, with the remedy).
  */

@@ -124,7 +124,7 @@ fio_survives_kills() {
 		poll_until 60 has_written "$name" $(($(written "$name") + 20))
 	done
 	printf 'fio: %d brokers were killed\n' "$round"
-	poll_until $((120 + 20 * rounds)) has_fio_ended "$name"
+	poll_until $((300 + 20 * rounds)) has_fio_ended "$name"
 	tr -d '\r' <"$VHB_RUN/$name/log" | grep -E '^fio|err=|write:|verify' | tail -n 20
 	tr -d '\r' <"$VHB_RUN/$name/log" | grep -qx 'fio: status 0'
 	[ "$round" -ge "$rounds" ]

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <linux/vhost_types.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -189,13 +190,15 @@ static uint64_t wanted_features(const struct blk_guest *guest)
 
 static int negotiate(struct blk_guest *guest)
 {
-	const uint64_t protocol =
-		vhb_bit(VHB_PROTOCOL_F_MQ) |
-		vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
-		vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
-		vhb_bit(VHB_PROTOCOL_F_CONFIG) |
-		vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD) |
-		(guest->source ? vhb_bit(VHB_PROTOCOL_F_PAGEFAULT) : 0);
+	const uint64_t log = vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD);
+	const uint64_t postcopy = vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
+	const uint64_t protocol = (guest->has_log ? log : 0) |
+				  (guest->source ? postcopy : 0) |
+				  vhb_bit(VHB_PROTOCOL_F_MQ) |
+				  vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
+				  vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
+				  vhb_bit(VHB_PROTOCOL_F_CONFIG) |
+				  vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
 	const uint64_t wanted = wanted_features(guest);
 	struct frontend *frontend = &guest->frontend;
 	uint64_t mask, count;
@@ -310,6 +313,24 @@ int blk_guest_connect(struct blk_guest *guest, const char *path,
 		ret = start_queue(guest, i, base);
 	if (ret)
 		blk_guest_hang_up(guest);
+	return ret;
+}
+
+int blk_guest_mark(struct blk_guest *guest, bool is_on)
+{
+	const uint64_t log_all = is_on ? vhb_bit(VHOST_F_LOG_ALL) : 0;
+	struct vhb_wire_vring_addr addr;
+	int ret;
+
+	ret = frontend_set_features(&guest->frontend,
+				    wanted_features(guest) | log_all);
+	for (unsigned int i = 0; !ret && i < BLK_GUEST_QUEUES; i++) {
+		describe_queue(guest, i, &addr);
+		addr.flags = is_on;
+		addr.log_gpa = blk_guest_gpa(guest,
+					     guest->queues[i].driver.used);
+		ret = frontend_set_vring_addr(&guest->frontend, &addr);
+	}
 	return ret;
 }
 

@@ -53,6 +53,7 @@ struct blk_guest_slot {
 /**
  * struct blk_guest - a guest
  * @is_packed: layout of its virtqueues
+ * @has_log: it negotiates a dirty log; to be set after blk_guest_open()
  * @timeout_ms: of messages; BLK_GUEST_TIMEOUT_MS from blk_guest_open() on
  * @memory: its memory
  * @frontend: the connection
@@ -66,6 +67,7 @@ struct blk_guest_slot {
  */
 struct blk_guest {
 	bool is_packed;
+	bool has_log;
 	unsigned int timeout_ms;
 	struct guest_memory memory;
 	struct frontend frontend;
@@ -101,6 +103,15 @@ void blk_guest_close(struct blk_guest *guest);
  */
 int blk_guest_connect(struct blk_guest *guest, const char *path,
 		      enum blk_guest_base base);
+
+/**
+ * blk_guest_mark() - ask for marks in the dirty log, or for none any more
+ * @guest: connected, with has_log
+ * @is_on: of what is written to buffers and to the rings
+ *
+ * Return: 0 or -errno as the functions of &struct frontend.
+ */
+int blk_guest_mark(struct blk_guest *guest, bool is_on);
 
 /** blk_guest_hang_up() - close the connection */
 void blk_guest_hang_up(struct blk_guest *guest);

@@ -110,6 +110,27 @@ bool host_link_is_up(const char *name)
 	       answer.ifr_flags & IFF_UP;
 }
 
+int host_link_set_up(const char *name, bool up)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request;
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = ask_link(name, SIOCGIFFLAGS, &request);
+	if (ret)
+		goto close_fd;
+	request.ifr_flags &= ~IFF_UP;
+	if (up)
+		request.ifr_flags |= IFF_UP;
+	if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		ret = -errno;
+close_fd:
+	close(fd);
+	return ret;
+}
+
 int host_link_mtu(const char *name)
 {
 	struct ifreq answer;

@@ -44,6 +44,9 @@ int host_link_receive(int fd, void *frame, size_t room_bytes,
 /** host_link_is_up() - is there such an interface, and is it up? */
 bool host_link_is_up(const char *name);
 
+/** host_link_set_up() - up or down, as 'ip link set' does: 0 or -errno */
+int host_link_set_up(const char *name, bool up);
+
 /** host_link_mtu() - its MTU or -errno */
 int host_link_mtu(const char *name);
 

@@ -40,6 +40,21 @@ static struct net_guest_queue *tx_of(struct net_guest *guest, unsigned int pair)
 	return &guest->queues[2 * pair + 1];
 }
 
+/* All rings lie below the buffers of the first. */
+static uint64_t ring_stride(const struct net_guest_config *config)
+{
+	return config->pairs > BUFFERS_STRIDE / RING_STRIDE / 2 ?
+		       BUFFERS_STRIDE / (2 * NET_GUEST_PAIRS_MAX) :
+		       RING_STRIDE;
+}
+
+static unsigned int region_mib(const struct net_guest_config *config)
+{
+	const unsigned int needed = 2 * config->pairs + 1;
+
+	return needed > NET_GUEST_REGION_MIB ? needed : NET_GUEST_REGION_MIB;
+}
+
 static int init_queue(struct net_guest *guest, unsigned int index)
 {
 	const struct net_guest_config *config = &guest->config;
@@ -52,7 +67,7 @@ static int init_queue(struct net_guest *guest, unsigned int index)
 	queue->buffers_offset = (UINT64_C(1) + index) * BUFFERS_STRIDE;
 	queue->is_started = false;
 	return guest_ring_init(&queue->ring, &guest->memory[0],
-			       (uint64_t)index * RING_STRIDE, config->ring_num);
+			       index * ring_stride(config), config->ring_num);
 }
 
 int net_guest_init(struct net_guest *guest,
@@ -78,7 +93,7 @@ int net_guest_init(struct net_guest *guest,
 
 	for (i = 0; i < config->regions; i++) {
 		ret = guest_memory_create(&guest->memory[i],
-					  NET_GUEST_REGION_MIB, region_gpa[i],
+					  region_mib(config), region_gpa[i],
 					  0);
 		if (ret)
 			goto close_guest;
@@ -111,15 +126,12 @@ static int negotiate_protocol(struct net_guest *guest)
 					      guest->offered_protocol);
 }
 
-int net_guest_connect(struct net_guest *guest, const char *socket_path)
+static int negotiate(struct net_guest *guest)
 {
 	struct frontend *frontend = &guest->frontend;
 	const uint64_t features = guest->config.features;
 	int ret;
 
-	ret = frontend_connect(frontend, socket_path, NET_GUEST_TIMEOUT_MS);
-	if (ret)
-		return ret;
 	ret = frontend_get_features(frontend, &guest->offered);
 	if (ret)
 		return ret;
@@ -134,6 +146,21 @@ int net_guest_connect(struct net_guest *guest, const char *socket_path)
 	if (ret)
 		return ret;
 	return frontend_set_features(frontend, features);
+}
+
+int net_guest_connect(struct net_guest *guest, const char *socket_path)
+{
+	int ret;
+
+	ret = frontend_connect(&guest->frontend, socket_path,
+			       NET_GUEST_TIMEOUT_MS);
+	return ret ? ret : negotiate(guest);
+}
+
+int net_guest_accept(struct net_guest *guest, int fd)
+{
+	frontend_adopt(&guest->frontend, fd, NET_GUEST_TIMEOUT_MS);
+	return negotiate(guest);
 }
 
 int net_guest_share_memory(struct net_guest *guest)
@@ -222,6 +249,19 @@ static uint16_t device_used_idx(const struct guest_ring *ring)
 	return __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE);
 }
 
+static unsigned int base_of(const struct net_guest *guest,
+			    const struct guest_ring *ring)
+{
+	switch (guest->base) {
+	case NET_GUEST_BASE_AVAIL:
+		return ring->avail_idx;
+	case NET_GUEST_BASE_FIRST:
+		return 0;
+	default:
+		return device_used_idx(ring);
+	}
+}
+
 /*
  * Goes on where the device stopped, whether or not the driver has seen all of
  * that. Who does not know of protocol features sends no ENABLE.
@@ -237,7 +277,7 @@ static int tell_ring(struct net_guest *guest, unsigned int index)
 	ret = frontend_set_vring_num(frontend, index, ring->num);
 	if (ret)
 		return ret;
-	ret = frontend_set_vring_base(frontend, index, device_used_idx(ring));
+	ret = frontend_set_vring_base(frontend, index, base_of(guest, ring));
 	if (ret)
 		return ret;
 	ret = frontend_set_vring_addr(frontend, &addr);

@@ -18,10 +18,23 @@
  * unless said otherwise.
  */
 
-#define NET_GUEST_PAIRS_MAX 2
+#define NET_GUEST_PAIRS_MAX 64
 #define NET_GUEST_REGIONS_MAX 3
+/** A region of a guest with few pairs; with many they are larger */
 #define NET_GUEST_REGION_MIB 8
 #define NET_GUEST_TIMEOUT_MS 10000
+
+/**
+ * enum net_guest_base - what SET_VRING_BASE says
+ * @NET_GUEST_BASE_USED: where the used ring ends
+ * @NET_GUEST_BASE_AVAIL: where the available ring ends, as Cloud Hypervisor does
+ * @NET_GUEST_BASE_FIRST: zero, as DPDK does
+ */
+enum net_guest_base {
+	NET_GUEST_BASE_USED,
+	NET_GUEST_BASE_AVAIL,
+	NET_GUEST_BASE_FIRST,
+};
 
 /**
  * struct net_guest_config - what kind of guest
@@ -29,7 +42,7 @@
  *            that never heard of protocol features
  * @pairs: queue pairs to use
  * @regions: memory regions
- * @ring_num: entries of each ring
+ * @ring_num: entries of each ring; with many pairs no more than 256
  * @buffer_bytes: size of each buffer; with @ring_num no more than 1 MiB in all
  * @has_header_apart: the virtio-net header gets a descriptor of its own, as
  *                    drivers did before VIRTIO 1
@@ -65,6 +78,7 @@ struct net_guest_queue {
  * struct net_guest - a guest
  * @config: as given
  * @frontend: its connection
+ * @base: what it says of its rings; may be changed
  * @offered: what GET_FEATURES said
  * @offered_protocol: what GET_PROTOCOL_FEATURES said
  * @vnet_bytes: length of the header before each frame
@@ -74,6 +88,7 @@ struct net_guest_queue {
 struct net_guest {
 	struct net_guest_config config;
 	struct frontend frontend;
+	enum net_guest_base base;
 	uint64_t offered;
 	uint64_t offered_protocol;
 	size_t vnet_bytes;
@@ -90,6 +105,9 @@ int net_guest_init(struct net_guest *guest,
 
 /** net_guest_connect() - connect and negotiate features; -ENOTSUP if not offered */
 int net_guest_connect(struct net_guest *guest, const char *socket_path);
+
+/** net_guest_accept() - the same with a back-end that came to us; owns @fd */
+int net_guest_accept(struct net_guest *guest, int fd);
 
 /** net_guest_share_memory() - SET_MEM_TABLE with all regions */
 int net_guest_share_memory(struct net_guest *guest);

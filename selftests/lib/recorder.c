@@ -14,6 +14,12 @@
 #include "lib/bits.h"
 #include "wire/protocol.h"
 
+/* What recorder_log.c uses, too; short here, where each call has them */
+#define begin(...) recorder_begin(__VA_ARGS__)
+#define finish(...) recorder_finish(__VA_ARGS__)
+#define fault(...) recorder_fault(__VA_ARGS__)
+#define fd_text(...) recorder_fd_text(__VA_ARGS__)
+
 #define KERNEL_REGIONS_MAX 64
 
 static struct recorder *of(struct vhb_kdev *kdev)
@@ -34,10 +40,7 @@ static void append(struct recorder *recorder, const char *text)
 }
 
 /* Keeps the first one: the rest usually follows from it. */
-static void fault(struct recorder *recorder, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void fault(struct recorder *recorder, const char *format, ...)
+void recorder_fault(struct recorder *recorder, const char *format, ...)
 {
 	va_list args;
 
@@ -50,7 +53,7 @@ static void fault(struct recorder *recorder, const char *format, ...)
 }
 
 /* Takes the lock, which finish() gives back; returns -errno to inject. */
-static int begin(struct recorder *recorder, const char *name)
+int recorder_begin(struct recorder *recorder, const char *name)
 {
 	int error = 0;
 
@@ -70,10 +73,7 @@ static int begin(struct recorder *recorder, const char *name)
 	return -error;
 }
 
-static int finish(struct recorder *recorder, int ret, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int finish(struct recorder *recorder, int ret, const char *format, ...)
+int recorder_finish(struct recorder *recorder, int ret, const char *format, ...)
 {
 	va_list args;
 	char *line;
@@ -93,7 +93,7 @@ static int finish(struct recorder *recorder, int ret, const char *format, ...)
 	return ret;
 }
 
-static const char *fd_text(struct recorder *recorder, int fd, int *ret)
+const char *recorder_fd_text(struct recorder *recorder, int fd, int *ret)
 {
 	unsigned int id, i;
 
@@ -209,10 +209,13 @@ static int op_set_features(struct vhb_kdev *kdev, uint64_t mask)
 		      (unsigned long long)(mask & ~recorder->features_mask));
 	for (unsigned int i = 0; i < recorder->kdev.vring_count; i++)
 		if (recorder->vrings[i].is_running &&
-		    !recorder->vrings[i].is_stuck)
+		    !recorder->vrings[i].is_stuck &&
+		    (mask ^ recorder->acked_mask) & ~vhb_bit(VHOST_F_LOG_ALL))
 			fault(recorder, "SET_FEATURES while vring %u runs", i);
-	if (!ret)
+	if (!ret) {
 		recorder->acked_mask = mask;
+		recorder_mark(recorder);
+	}
 	return finish(recorder, ret, "SET_FEATURES %#llx",
 		      (unsigned long long)mask);
 }
@@ -236,6 +239,7 @@ static int take_table(struct recorder *recorder,
 	for (unsigned int i = 0; i < recorder->kdev.vring_count; i++)
 		if (recorder->vrings[i].is_running)
 			check_rings(recorder, &recorder->vrings[i]);
+	recorder_mark(recorder);
 	return 0;
 }
 
@@ -316,26 +320,34 @@ static int op_set_vring_addr(struct vhb_kdev *kdev,
 	struct recorded_vring *vring = vring_at(recorder, addr->index);
 	const uint64_t num = vring->num;
 	uint64_t gpas[3];
+	char log[32] = "";
 
-	if (addr->flags || addr->log_guest_addr)
+	if (addr->flags)
+		snprintf(log, sizeof(log), " log=0x%llx",
+			 (unsigned long long)addr->log_guest_addr);
+	else if (addr->log_guest_addr)
 		fault(recorder, "a log address that nobody wanted");
 	if (addr->desc_user_addr % 16 ||
 	    addr->avail_user_addr % (is_packed(recorder) ? 4 : 2) ||
 	    addr->used_user_addr % 4)
 		fault(recorder, "ring addresses are not aligned");
-	if (vring->is_running)
-		fault(recorder, "SET_VRING_ADDR while vring %u runs",
+	if (vring->is_running &&
+	    (addr->desc_user_addr != vring->addr.desc_user_addr ||
+	     addr->avail_user_addr != vring->addr.avail_user_addr ||
+	     addr->used_user_addr != vring->addr.used_user_addr))
+		fault(recorder, "SET_VRING_ADDR moves vring %u, which runs",
 		      addr->index);
 	find_rings(recorder, addr, num, gpas);
 	if (!ret) {
 		vring->addr = *addr;
 		vring->has_addr = true;
+		recorder_mark(recorder);
 	}
 	return finish(recorder, ret,
-		      "SET_VRING_ADDR %u desc=0x%llx avail=0x%llx used=0x%llx",
+		      "SET_VRING_ADDR %u desc=0x%llx avail=0x%llx used=0x%llx%s",
 		      addr->index, (unsigned long long)gpas[0],
 		      (unsigned long long)gpas[1],
-		      (unsigned long long)gpas[2]);
+		      (unsigned long long)gpas[2], log);
 }
 
 static int op_set_vring_kick(struct vhb_kdev *kdev, unsigned int index, int fd)
@@ -404,6 +416,7 @@ static int op_start_vring(struct vhb_kdev *kdev, unsigned int index)
 	if (!ret) {
 		recorder_save_base(vring, false);
 		vring->is_running = true;
+		recorder_mark(recorder);
 	}
 	return finish(recorder, ret, "START %u", index);
 }
@@ -506,6 +519,8 @@ const struct vhb_kdev_ops recorder_ops = {
 	.reset = op_reset,
 	.set_features = op_set_features,
 	.set_mem_table = op_set_mem_table,
+	.set_log_base = recorder_set_log_base,
+	.set_log_fd = recorder_set_log_fd,
 	.set_vring_num = op_set_vring_num,
 	.set_vring_base = op_set_vring_base,
 	.set_vring_addr = op_set_vring_addr,
@@ -518,5 +533,6 @@ const struct vhb_kdev_ops recorder_ops = {
 	.get_config = op_get_config,
 	.set_config = op_set_config,
 	.set_mtu = op_set_mtu,
+	.send_rarp = recorder_send_rarp,
 	.destroy = op_destroy,
 };

@@ -18,6 +18,8 @@
  *	RESET
  *	SET_FEATURES 0x100000000
  *	SET_MEM_TABLE 1: 0x0+0x200000
+ *	SET_LOG_BASE 0x10
+ *	SET_LOG_FD none
  *	SET_VRING_NUM 0 256
  *	SET_VRING_BASE 0 0
  *	SET_VRING_ADDR 0 desc=0x100000 avail=0x105000 used=0x108000
@@ -31,6 +33,11 @@
  *	GET_CONFIG 0+8
  *	SET_CONFIG 0+8
  *	SET_MTU 1500
+ *	SEND_RARP 52:54:00:12:34:56
+ *
+ * Of a log's address its place in the page is shown. SET_VRING_ADDR ends in the
+ * log address when writes to the ring are to be marked. Whenever vrings run, what
+ * the kernel might mark is marked.
  *
  * Ring addresses are shown as guest physical addresses, found with the memory
  * table in force. An eventfd is shown by the label it was given, as "eventfd"
@@ -122,6 +129,9 @@ void recorder_break(struct recorder *recorder, unsigned int index);
 
 /** recorder_change_config() - the configuration space has changed */
 void recorder_change_config(struct recorder *recorder);
+
+/** recorder_allow_log_misses() - the dirty log may be gone where it marks */
+void recorder_allow_log_misses(struct recorder *recorder);
 
 /** recorder_advance() - let a vring have processed this many entries */
 void recorder_advance(struct recorder *recorder, unsigned int index,

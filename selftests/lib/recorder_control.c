@@ -52,6 +52,7 @@ void recorder_forget(struct recorder *recorder)
 			recorder_save_base(&recorder->vrings[i], true);
 	recorder->is_owned = false;
 	recorder->acked_mask = 0;
+	recorder->log_base = 0;
 	free(recorder->table);
 	recorder->table = NULL;
 	memset(recorder->vrings, 0, sizeof(recorder->vrings));

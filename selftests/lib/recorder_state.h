@@ -11,7 +11,7 @@
 #include "loop/loop.h"
 #include "session/session.h"
 
-/* What the two halves of the recorder share; tests include recorder.h only */
+/* What the parts of the recorder share; tests include recorder.h only */
 
 #define LABEL_COUNT 400
 #define LABEL_BYTES 16
@@ -43,6 +43,8 @@ struct recorder {
 	uint64_t protocol_features_mask;
 	uint64_t acked_mask;
 	bool is_owned;
+	uint64_t log_base;
+	bool may_miss_log;
 	struct vhost_memory *table;
 	struct recorded_vring vrings[VHB_VRING_COUNT_MAX];
 	struct recorder_label labels[LABEL_COUNT];
@@ -63,8 +65,36 @@ struct recorder {
 	const struct vhb_kdev_listener *listener;
 };
 
-/** recorder_ops - the calls; in recorder.c, the rest is in recorder_control.c */
+/**
+ * recorder_ops - the calls; in recorder.c and, of the dirty log, recorder_log.c.
+ * The rest is in recorder_control.c
+ */
 extern const struct vhb_kdev_ops recorder_ops;
+
+/** recorder_begin() - takes the lock, which recorder_finish() gives back */
+int recorder_begin(struct recorder *recorder, const char *name);
+int recorder_finish(struct recorder *recorder, int ret, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/** recorder_fault() - this should not have happened; the first one counts */
+void recorder_fault(struct recorder *recorder, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** recorder_fd_text() - how an eventfd is shown; @ret is set when it is none */
+const char *recorder_fd_text(struct recorder *recorder, int fd, int *ret);
+
+/** Of &struct vhb_kdev_ops */
+int recorder_set_log_base(struct vhb_kdev *kdev, uint64_t address);
+int recorder_set_log_fd(struct vhb_kdev *kdev, int fd);
+int recorder_send_rarp(struct vhb_kdev *kdev, const uint8_t *mac);
+
+/**
+ * recorder_mark() - mark what the kernel might in the dirty log; the lock is held
+ *
+ * The first and the last page of all memory, and of the used rings, as far as
+ * vrings run and it was asked for.
+ */
+void recorder_mark(struct recorder *recorder);
 
 /** recorder_drain_vring() - &vhb_kdev_ops.drain_vring of one that drains */
 int recorder_drain_vring(struct vhb_kdev *kdev, unsigned int index);

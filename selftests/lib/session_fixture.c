@@ -34,6 +34,7 @@ struct command {
 	enum command_kind kind;
 	int fd;
 	uint64_t queue_num;
+	unsigned int log_reply_bytes;
 	bool has_postcopy;
 };
 
@@ -74,6 +75,7 @@ static int serve(struct fixture_engine *engine, const struct command *command)
 		.loop = engine->loop,
 		.kdev = engine->kdev,
 		.queue_num = command->queue_num,
+		.log_reply_bytes = command->log_reply_bytes,
 		.has_postcopy = command->has_postcopy,
 		.on_end = on_session_end,
 		.argument = engine,
@@ -258,6 +260,7 @@ void fixture_connect(struct session_fixture *fixture)
 	struct command command = {
 		.kind = COMMAND_SERVE,
 		.queue_num = fixture->queue_num,
+		.log_reply_bytes = fixture->log_reply_bytes,
 		.has_postcopy = fixture->has_postcopy,
 	};
 	int fds[2];

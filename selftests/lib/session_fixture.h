@@ -86,6 +86,7 @@
  * @kick_fds: an eventfd each vring, labelled kick0, kick1 ...
  * @call_fds: likewise, call0 ...
  * @queue_num: what GET_QUEUE_NUM will answer the next front-end
+ * @log_reply_bytes: what the session is told of the reply to SET_LOG_BASE
  * @has_postcopy: the next front-end may be offered postcopy
  * @is_connected: there is a front-end
  * @engine: the thread
@@ -98,6 +99,7 @@ struct session_fixture {
 	int kick_fds[FIXTURE_EVENTFD_COUNT];
 	int call_fds[FIXTURE_EVENTFD_COUNT];
 	uint64_t queue_num;
+	unsigned int log_reply_bytes;
 	bool has_postcopy;
 	bool is_connected;
 	struct fixture_engine *engine;

@@ -36,7 +36,7 @@
 
 /* One vring of a made-up descriptor */
 struct fake_vring {
-	uint32_t num, base;
+	uint32_t num, base, poll_us;
 	int kick_fd, call_fd, err_fd, backend_fd;
 	bool was_attached;
 };
@@ -46,6 +46,8 @@ struct fake_vhost {
 	bool is_vhost;
 	bool has_owner;
 	uint64_t features_mask;
+	uint64_t log_base;
+	int log_fd;
 	unsigned int table_count;
 	struct vhost_vring_addr addr[2];
 	struct fake_vring vrings[2];
@@ -82,6 +84,9 @@ static inline int fake_vring_ioctl(struct fake_vhost *vhost,
 	switch (request) {
 	case VHOST_SET_VRING_NUM:
 		vring->num = number->num;
+		return 0;
+	case VHOST_SET_VRING_BUSYLOOP_TIMEOUT:
+		vring->poll_us = number->num;
 		return 0;
 	case VHOST_SET_VRING_BASE:
 		vring->base = number->num;
@@ -142,6 +147,14 @@ static inline int fake_ioctl(struct fake_vhost *vhost, unsigned long request,
 	if (request == VHOST_RESET_OWNER) {
 		memset(vhost, 0, sizeof(*vhost));
 		vhost->is_vhost = true;
+		return 0;
+	}
+	if (request == VHOST_SET_LOG_BASE) {
+		vhost->log_base = *(uint64_t *)argument;
+		return 0;
+	}
+	if (request == VHOST_SET_LOG_FD) {
+		vhost->log_fd = *(int *)argument;
 		return 0;
 	}
 	if (request == VHOST_SET_MEM_TABLE) {
@@ -215,7 +228,7 @@ static inline struct vhb_kdev *make_net(unsigned int pairs)
 
 	assert_int_equal(vhb_net_create(&config, &kdev), 0);
 	assert_non_null(kdev);
-	assert_int_equal(kdev->vring_count, 2 * pairs);
+	assert_int_equal(kdev->vring_count, 2 * pairs + 1);
 	return kdev;
 }
 

@@ -132,16 +132,51 @@ uml_rebinds() {
 	ping_check uml
 }
 
+# uml_said CLASS.COMMAND: the broker has served it, and the driver was content
+uml_said() {
+	poll_until 10 grep -q "control command $1: Success" "$(state broker-uml)/log" ||
+		{ complain "no control command $1"; return 1; }
+}
+
+# User-Mode Linux passes its control queue on.
+uml_controls() {
+	guest_exec uml "busybox ip link set eth0 promisc on && busybox ip link set eth0 promisc off" || return 1
+	uml_said 0.0
+}
+
+uml_takes_two_pairs() {
+	guest_exec uml "ethtool -L eth0 combined 2 && ethtool -l eth0 | busybox grep -c 'Combined:.*2' | grep -qx 2" ||
+		return 1
+	uml_said 4.0 && ping_check uml
+}
+
+uml_has_carrier() {
+	guest_exec uml "busybox grep -qx $1 /sys/class/net/eth0/carrier"
+}
+
+uml_sees_the_cable() {
+	in_lab ip link set tap0 down
+	poll_until 10 uml_has_carrier 0 || { complain "the guest's link stays up"; return 1; }
+	in_lab ip link set tap0 up
+	poll_until 10 uml_has_carrier 1 || { complain "the guest's link stays down"; return 1; }
+	ping_check uml
+}
+
 uml_cases() {
-	broker_options=(--mac=52:54:00:12:34:56)
+	broker_options=(--mac=52:54:00:12:34:56 --queue-pairs=2 -vv)
 	if host_and_guest uml 2 uml_guest_start; then
 		same_traffic uml
 		check "uml: has the address the broker was told" guest_exec uml \
 			"busybox grep -qi 52:54:00:12:34:56 /sys/class/net/eth0/address"
+		check "uml: control queue is served" uml_controls
+		check "uml: two queue pairs" uml_takes_two_pairs
+		check "uml: link goes down and up with the tap" uml_sees_the_cable
 		check "uml: driver is unbound and bound again" uml_rebinds
 	else
 		give_up "uml: ping" "uml: file to the guest" "uml: file from the guest" \
-			"uml: has the address the broker was told" "uml: driver is unbound and bound again"
+			"uml: has the address the broker was told" "uml: control queue is served" \
+			"uml: two queue pairs" "uml: link goes down and up with the tap" \
+			"uml: driver is unbound and bound again"
 	fi
 	begin "uml: leaves" guest_stop uml || true
 	begin "uml: broker ends with status 0" broker_stop broker-uml || true

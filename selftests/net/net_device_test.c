@@ -5,6 +5,8 @@
  */
 #include "net/fake_vhost.h"
 
+#include "lib/host_link.h"
+
 static void test_features_with_one_pair(void **state)
 {
 	struct vhb_kdev *kdev = make_net(1);
@@ -14,13 +16,13 @@ static void test_features_with_one_pair(void **state)
 		VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_HOST_TSO4,
 		VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_STATUS, 24, 27,
 		VIRTIO_RING_F_INDIRECT_DESC, VIRTIO_RING_F_EVENT_IDX,
-		VIRTIO_F_VERSION_1, 40,
+		VIRTIO_F_VERSION_1, VHOST_F_LOG_ALL, 40, VIRTIO_NET_F_CTRL_VQ,
+		VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VLAN,
+		VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_CTRL_MAC_ADDR,
 	};
 	static const unsigned int withheld[] = {
 		VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, VIRTIO_NET_F_MAC,
-		VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_CTRL_RX,
-		VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_GUEST_ANNOUNCE,
-		VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_MAC_ADDR, VHOST_F_LOG_ALL,
+		VIRTIO_NET_F_MQ,
 		30, VIRTIO_F_ACCESS_PLATFORM, 34, 35,
 	};
 	unsigned int i;
@@ -32,7 +34,9 @@ static void test_features_with_one_pair(void **state)
 		assert_false(vhb_has_bit(mask, withheld[i]));
 	assert_true(kdev->ops->protocol_features(kdev) ==
 		    (vhb_bit(VHB_PROTOCOL_F_MTU) |
-		     vhb_bit(VHB_PROTOCOL_F_PAGEFAULT)));
+		     vhb_bit(VHB_PROTOCOL_F_PAGEFAULT) |
+		     vhb_bit(VHB_PROTOCOL_F_RARP) |
+		     vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD)));
 	kdev->ops->destroy(kdev);
 }
 
@@ -65,7 +69,6 @@ static void test_only_what_the_kernel_knows_goes_down(void **state)
 {
 	struct vhb_kdev *kdev = make_net(2);
 	const uint64_t passed = KERNEL_MASK & ~vhb_bit(27) &
-				~vhb_bit(VHOST_F_LOG_ALL) &
 				~vhb_bit(VIRTIO_F_ACCESS_PLATFORM);
 	uint64_t mask = kdev->ops->features(kdev);
 
@@ -76,8 +79,6 @@ static void test_only_what_the_kernel_knows_goes_down(void **state)
 	assert_int_equal(kdev->ops->set_features(kdev, vhb_bit(27)), 0);
 	assert_true(vhost_of(kdev, 0)->features_mask == 0);
 	assert_int_equal(kdev->ops->set_features(kdev, mask | vhb_bit(33)),
-			 -EINVAL);
-	assert_int_equal(kdev->ops->set_features(kdev, mask | vhb_bit(26)),
 			 -EINVAL);
 	kdev->ops->destroy(kdev);
 }
@@ -257,6 +258,54 @@ static void test_stop_of_what_does_not_run(void **state)
 	kdev->ops->destroy(kdev);
 }
 
+/* Each pair has a descriptor of its own. */
+static void test_log_goes_to_all_pairs(void **state)
+{
+	struct vhb_kdev *kdev = make_net(2);
+
+	(void)state;
+	prepare(kdev);
+	assert_int_equal(kdev->ops->set_log_base(kdev, 0x123456789a), 0);
+	assert_int_equal(kdev->ops->set_log_fd(kdev, 77), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_true(vhost_of(kdev, i)->log_base == 0x123456789a);
+		assert_int_equal(vhost_of(kdev, i)->log_fd, 77);
+	}
+	fail_next(VHOST_SET_LOG_BASE, 1, -EFAULT);
+	assert_int_equal(kdev->ops->set_log_base(kdev, 1), -EFAULT);
+	fail_next(VHOST_SET_LOG_FD, 1, -EFAULT);
+	assert_int_equal(kdev->ops->set_log_fd(kdev, -1), -EFAULT);
+	kdev->ops->destroy(kdev);
+}
+
+static void test_rarp_leaves_the_tap(void **state)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
+	static const uint8_t group[6] = { 3, 0, 0, 0, 0, 9 };
+	struct vhb_kdev *kdev = make_net(2);
+	uint8_t frame[128];
+	int fd;
+
+	(void)state;
+	prepare(kdev);
+	fd = host_link_open(vhb_net_of(kdev)->tap.name, 0x8035, false);
+	assert_true(fd >= 0);
+	assert_int_equal(kdev->ops->send_rarp(kdev, group), -EINVAL);
+	assert_int_equal(kdev->ops->send_rarp(kdev, mac), 0);
+	assert_int_equal(host_link_receive(fd, frame, sizeof(frame), 5000), 60);
+	assert_memory_equal(frame + 6, mac, 6);
+	assert_memory_equal(frame + 22, mac, 6);
+	/* The first queue is detached; another one does. */
+	assert_int_equal(vhb_tap_attach(&vhb_net_of(kdev)->tap, 1, true), 0);
+	assert_int_equal(vhb_tap_attach(&vhb_net_of(kdev)->tap, 0, false), 0);
+	assert_int_equal(kdev->ops->send_rarp(kdev, mac), 0);
+	assert_int_equal(host_link_receive(fd, frame, sizeof(frame), 5000), 60);
+	assert_int_equal(vhb_tap_attach(&vhb_net_of(kdev)->tap, 1, false), 0);
+	assert_int_equal(kdev->ops->send_rarp(kdev, mac), -ENETDOWN);
+	close(fd);
+	kdev->ops->destroy(kdev);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +319,8 @@ int main(void)
 		FIXTURE_TEST(test_vring_indexes_are_those_of_the_pair),
 		FIXTURE_TEST(test_queue_is_attached_while_its_pair_runs),
 		FIXTURE_TEST(test_stop_of_what_does_not_run),
+		FIXTURE_TEST(test_log_goes_to_all_pairs),
+		FIXTURE_TEST(test_rarp_leaves_the_tap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,9 @@
  */
 #include "net/fake_vhost.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+
 static void test_config_space(void **state)
 {
 	struct vhb_net_config config = config_of(2);
@@ -220,8 +223,8 @@ static void test_tap_of_another_netns(void **state)
 	assert_int_equal(vhb_net_create(&config, &kdev), 0);
 	/* Its MTU is not known. */
 	assert_false(vhb_has_bit(kdev->ops->features(kdev), VIRTIO_NET_F_MTU));
-	assert_true(kdev->ops->protocol_features(kdev) ==
-		    vhb_bit(VHB_PROTOCOL_F_PAGEFAULT));
+	assert_false(vhb_has_bit(kdev->ops->protocol_features(kdev),
+				 VHB_PROTOCOL_F_MTU));
 	assert_int_equal(kdev->ops->set_mtu(kdev, 1500), -ENODEV);
 	prepare(kdev);
 	assert_int_equal(kdev->ops->start_vring(kdev, 1), 0);
@@ -245,7 +248,7 @@ static void test_bad_descriptors_are_closed(void **state)
 
 	fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	fds[1] = fds[0];
-	assert_fails(vhb_net_create(&config, &kdev), -EINVAL, "two queue");
+	assert_fails(vhb_net_create(&config, &kdev), -EINVAL, "given twice");
 	assert_false(is_open(fds[0]));
 
 	/* As vhost-vsock answers */
@@ -281,6 +284,44 @@ static void test_bad_descriptors_are_closed(void **state)
 	assert_false(is_open(fds[0]));
 }
 
+/* In a process of its own: not everybody can raise the hard limit again. */
+static int with_a_low_limit(void)
+{
+	struct vhb_net_config config = config_of(VHB_NET_QUEUE_PAIRS_MAX);
+	const struct rlimit few = { .rlim_cur = 100, .rlim_max = 300 };
+	struct caught_lines lines;
+	struct vhb_kdev *kdev;
+	int ret;
+
+	if (setrlimit(RLIMIT_NOFILE, &few))
+		return 1;
+	catch_lines(&lines);
+	ret = vhb_net_create(&config, &kdev);
+	if (release_lines(&lines) != 1 || ret != -EMFILE ||
+	    !strstr(lines.text, "LimitNOFILE="))
+		return 2;
+	/* The hard limit is used before anybody complains. */
+	config.queue_pairs = 20;
+	if (vhb_net_create(&config, &kdev))
+		return 3;
+	kdev->ops->destroy(kdev);
+	return 0;
+}
+
+static void test_too_low_a_limit_is_told_at_once(void **state)
+{
+	int status = -1;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(with_a_low_limit());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void test_path_that_is_no_vhost(void **state)
 {
 	struct vhb_net_config config = config_of(1);
@@ -305,7 +346,7 @@ static void test_as_many_pairs_as_possible(void **state)
 
 	(void)state;
 	prepare(kdev);
-	for (i = 0; i < kdev->vring_count; i++)
+	for (i = 0; i < 2 * VHB_NET_QUEUE_PAIRS_MAX; i++)
 		assert_int_equal(kdev->ops->start_vring(kdev, i), 0);
 	kdev->ops->reset(kdev);
 	kdev->ops->destroy(kdev);
@@ -317,6 +358,7 @@ int main(void)
 		FIXTURE_TEST(test_config_space),
 		FIXTURE_TEST(test_only_the_address_is_writable),
 		FIXTURE_TEST(test_mtu),
+		FIXTURE_TEST(test_too_low_a_limit_is_told_at_once),
 		FIXTURE_TEST(test_link_is_up_and_in_its_bridge),
 		FIXTURE_TEST(test_bad_bridges),
 		FIXTURE_TEST(test_ready_made_link_needs_no_capability),

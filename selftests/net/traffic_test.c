@@ -348,12 +348,12 @@ static void one_pair_offers(void **state)
 	assert_int_equal(bench->guest.offered & net_features_wanted(),
 			 net_features_wanted());
 	assert_false(vhb_has_bit(bench->guest.offered, VIRTIO_NET_F_MQ));
-	assert_false(vhb_has_bit(bench->guest.offered, VIRTIO_NET_F_CTRL_VQ));
+	assert_true(vhb_has_bit(bench->guest.offered, VIRTIO_NET_F_CTRL_VQ));
 	assert_false(vhb_has_bit(bench->guest.offered, VIRTIO_NET_F_MAC));
-	assert_false(vhb_has_bit(bench->guest.offered, 26 /* LOG_ALL */));
+	assert_true(vhb_has_bit(bench->guest.offered, 26 /* LOG_ALL */));
 	assert_int_equal(frontend_get_queue_num(&bench->guest.frontend,
 						&queue_num), 0);
-	assert_int_equal(queue_num, 2);
+	assert_int_equal(queue_num, 3);
 
 	get_config(bench, &config);
 	assert_int_equal(config.max_virtqueue_pairs, 1);
@@ -374,7 +374,7 @@ static void two_pairs_offer(void **state)
 	assert_int_equal(bench->guest.offered & wanted, wanted);
 	assert_int_equal(frontend_get_queue_num(&bench->guest.frontend,
 						&queue_num), 0);
-	assert_int_equal(queue_num, 4);
+	assert_int_equal(queue_num, 5);
 	get_config(bench, &config);
 	assert_int_equal(config.max_virtqueue_pairs, 2);
 }

@@ -38,6 +38,8 @@ static void test_least_command_line(void **state)
 	assert_false(options.net.has_mac);
 	assert_int_equal(options.net.mtu, 0);
 	assert_null(options.net.bridge_name);
+	assert_int_equal(options.net.poll_us, 0);
+	assert_int_equal(options.net.workers, VHB_NET_WORKERS_PER_PAIR);
 }
 
 static void test_every_option(void **state)
@@ -46,7 +48,7 @@ static void test_every_option(void **state)
 	struct vhb_options options;
 
 	(void)state;
-	parse_ok("vhost-bridge net --fd 7 --tap tap1 --queue-pairs=4 --mac=52:54:00:ab:CD:ef --mtu 9000 --bridge br0 --datapath=vhost-net --vhost-device /dev/x --queue-num-as pairs --postcopy --once --verbose -v",
+	parse_ok("vhost-bridge net --fd 7 --tap tap1 --queue-pairs=4 --mac=52:54:00:ab:CD:ef --mtu 9000 --bridge br0 --datapath=vhost-net --vhost-device /dev/x --poll-us 50 --workers=per-pair --queue-num-as pairs --log-reply=16 --trust-base --postcopy --once --verbose -v",
 		 &options);
 	assert_null(options.socket_path);
 	assert_int_equal(options.socket_fd, 7);
@@ -54,12 +56,16 @@ static void test_every_option(void **state)
 	assert_true(options.has_postcopy);
 	assert_int_equal(options.verbosity, 2);
 	assert_int_equal(options.queue_num_unit, VHB_QUEUE_NUM_PAIRS);
+	assert_int_equal(options.log_reply_bytes, 16);
 	assert_string_equal(options.net.tap_name, "tap1");
 	assert_int_equal(options.net.queue_pairs, 4);
+	assert_true(options.net.trust_base);
 	assert_true(options.net.has_mac);
 	assert_memory_equal(options.net.mac, mac, sizeof(mac));
 	assert_int_equal(options.net.mtu, 9000);
 	assert_string_equal(options.net.bridge_name, "br0");
+	assert_int_equal(options.net.poll_us, 50);
+	assert_int_equal(options.net.workers, VHB_NET_WORKERS_PER_PAIR);
 	assert_string_equal(options.net.vhost_path, "/dev/x");
 }
 
@@ -88,6 +94,10 @@ static void test_vhost_descriptors_tell_pairs(void **state)
 	(void)state;
 	parse_ok("vhost-bridge net --fd=3 --tap=t --vhost-fd=6,7,8", &options);
 	assert_int_equal(options.net.queue_pairs, 3);
+	parse_ok("vhost-bridge net --fd=3 --tap=t --vhost-fd=6,7,8,9 --workers=per-vring",
+		 &options);
+	assert_int_equal(options.net.queue_pairs, 2);
+	assert_int_equal(options.net.workers, VHB_NET_WORKERS_PER_VRING);
 }
 
 static void test_most_descriptors(void **state)
@@ -239,8 +249,10 @@ static void test_help_names_every_option(void **state)
 		"--socket-path=", "--fd=", "--tap=", "--tap-fd=",
 		"--queue-pairs=", "--mac=", "--mtu=", "--bridge=",
 		"--datapath=", "--vhost-device=", "--vhost-fd=",
-		"--queue-num-as=", "--postcopy", "--once", "--verbose",
-		"--help", "--version", "--print-capabilities",
+		"--poll-us=", "--workers=",
+		"--queue-num-as=", "--log-reply=", "--trust-base", "--connect",
+		"--postcopy", "--once", "--verbose", "--help",
+		"--version", "--print-capabilities",
 	};
 	char *text = print(print_net_help);
 	unsigned int i;
@@ -252,6 +264,31 @@ static void test_help_names_every_option(void **state)
 	text = print(print_general_help);
 	assert_non_null(strstr(text, "vhost-bridge TYPE"));
 	free(text);
+}
+
+static void test_connect(void **state)
+{
+	struct vhb_options options;
+
+	(void)state;
+	parse_ok("vhost-bridge net --socket-path=/s --connect --tap=t",
+		 &options);
+	assert_true(options.is_client);
+	parse_ok("vhost-bridge net --socket-path=/s --tap=t", &options);
+	assert_false(options.is_client);
+}
+
+static void test_length_of_the_reply_to_set_log_base(void **state)
+{
+	struct vhb_options options;
+
+	(void)state;
+	parse_ok("vhost-bridge net --fd=5 --tap=t", &options);
+	assert_int_equal(options.log_reply_bytes, 0);
+	parse_ok("vhost-bridge net --fd=5 --tap=t --log-reply=auto", &options);
+	assert_int_equal(options.log_reply_bytes, 0);
+	parse_ok("vhost-bridge blk --fd=5 --blk-file=f --log-reply 8", &options);
+	assert_int_equal(options.log_reply_bytes, 8);
 }
 
 static void test_second_command_line(void **state)
@@ -287,8 +324,13 @@ static const struct bad_line bad_lines[] = {
 	{ GOOD " --mtu", "option '--mtu' needs a value, --mtu=BYTES" },
 	{ GOOD " --once=1", "option '--once' takes no value" },
 	{ GOOD " --tap=tap1", "option '--tap' is given twice" },
+	{ GOOD " --log-reply=12", "--log-reply=12 is neither auto nor 8 nor 16" },
+	{ GOOD " --log-reply=", "--log-reply= is neither auto nor 8 nor 16" },
 	{ "--tap=tap0", "--socket-path=PATH or --fd=N is missing, such as" },
 	{ "--fd=3" GOOD, "--socket-path and --fd exclude each other" },
+	{ "--fd=3 --connect --tap=t", "--connect goes with --socket-path" },
+	{ "--connect --tap=t", "--socket-path=PATH or --fd=N is missing" },
+	{ "--connect=/s --tap=t", "option '--connect' takes no value" },
 	{ "--socket-path= --tap=t", "--socket-path needs the path" },
 	{ "--fd= --tap=t", "--fd= is no descriptor number" },
 	{ "--fd=-1 --tap=t", "--fd=-1 is no descriptor number" },
@@ -317,6 +359,13 @@ static const struct bad_line bad_lines[] = {
 	{ "--fd=3 --tap-fd=4 --queue-pairs=2", "1 descriptors for 2 queue" },
 	{ "--fd=3 --tap-fd=4,5 --vhost-fd=6", "--vhost-fd has 1 descriptors" },
 	{ "--vhost-fd=4 --vhost-device=/x" GOOD, "exclude each other" },
+	{ "--fd=3 --tap=t --workers=per-vring --vhost-fd=6,7,8",
+	  "--vhost-fd has 3 descriptors for 1 queue pairs, 2 are needed" },
+	{ "--workers=some" GOOD, "--workers=some is neither per-pair nor" },
+	{ "--poll-us=1 --workers=per-vring" GOOD,
+	  "--poll-us and --workers=per-vring exclude" },
+	{ "--poll-us=-1" GOOD, "--poll-us=-1 is not a number from 0 to" },
+	{ "--poll-us=1000001" GOOD, "--poll-us=1000001 is not a number" },
 	{ "--vhost-device=" GOOD, "--vhost-device needs a path" },
 	{ "--queue-pairs=0" GOOD, "--queue-pairs=0 is not a number from 1" },
 	{ "--queue-pairs=65" GOOD, "--queue-pairs=65 is not a number from 1" },
@@ -395,6 +444,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_capabilities_of_unknown_type),
 	cmocka_unit_test(test_capabilities_tell_write_errors),
 	cmocka_unit_test(test_help_names_every_option),
+	cmocka_unit_test(test_connect),
+	cmocka_unit_test(test_length_of_the_reply_to_set_log_base),
 	cmocka_unit_test(test_second_command_line),
 	cmocka_unit_test(test_no_type),
 	cmocka_unit_test(test_other_types),

@@ -1,158 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
-#include <cmocka.h>
-
-#include "lib/frontend.h"
-#include "lib/log.h"
-#include "lib/log_capture.h"
-#include "lib/recorder.h"
-#include "lib/resources.h"
-#include "lib/session_fixture.h"
-#include "loop/loop.h"
-#include "server.h"
+#include "session/server_fixture.h"
 #include "wire/socket.h"
-
-#define ok(call) assert_int_equal(call, 0)
-
-#define TIMEOUT_MS 10000
-#define SILENCE_MS 100
-
-/**
- * struct fixture - a server that runs in a thread
- * @config: as for vhb_server_create()
- * @loop: its loop, made and used by the thread
- * @server: the server; destroyed by the thread when the loop has ended
- * @recorder: its kernel device
- * @thread: the thread
- * @stop_fd: eventfd that tells the server to stop
- * @stop_watch: of @stop_fd
- * @directory: a fresh one
- * @path: of the socket
- * @before: what the process held at first
- */
-struct fixture {
-	struct vhb_server_config config;
-	struct vhb_loop *loop;
-	struct vhb_server *server;
-	struct recorder *recorder;
-	pthread_t thread;
-	int stop_fd;
-	struct vhb_watch_ref stop_watch;
-	char directory[64];
-	char path[108];
-	struct resources before;
-};
-
-static int setup(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	assert_non_null(fixture);
-	vhb_log_set_level(VHB_LOG_ERROR);
-	resources_count(&fixture->before);
-	strcpy(fixture->directory, "/tmp/vhb-server-XXXXXX");
-	assert_non_null(mkdtemp(fixture->directory));
-	snprintf(fixture->path, sizeof(fixture->path), "%s/socket",
-		 fixture->directory);
-	fixture->recorder = recorder_create(FIXTURE_VRING_COUNT,
-					    FIXTURE_FEATURES);
-	fixture->stop_fd = eventfd(0, EFD_CLOEXEC);
-	fixture->config.kdev = recorder_kdev(fixture->recorder);
-	fixture->config.queue_num = FIXTURE_VRING_COUNT;
-	fixture->config.socket_path = fixture->path;
-	fixture->config.socket_fd = -1;
-	*state = fixture;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *fixture = *state;
-	struct resources before = fixture->before;
-
-	recorder_assert_no_fault(fixture->recorder);
-	recorder_destroy(fixture->recorder);
-	close(fixture->stop_fd);
-	unlink(fixture->path);
-	ok(rmdir(fixture->directory));
-	free(fixture);
-	resources_assert_same(&before);
-	return 0;
-}
-
-static void on_stop(void *argument, unsigned int events)
-{
-	struct fixture *fixture = argument;
-
-	(void)events;
-	vhb_server_stop(fixture->server);
-}
-
-static void *run(void *argument)
-{
-	struct fixture *fixture = argument;
-
-	if (vhb_loop_run(fixture->loop))
-		abort();
-	vhb_server_destroy(fixture->server);
-	vhb_loop_unwatch(fixture->loop, &fixture->stop_watch);
-	vhb_loop_destroy(fixture->loop);
-	return NULL;
-}
-
-static int create(struct fixture *fixture)
-{
-	int ret;
-
-	ok(vhb_loop_create(&fixture->loop));
-	fixture->config.loop = fixture->loop;
-	ret = vhb_server_create(&fixture->config, &fixture->server);
-	if (ret) {
-		vhb_loop_destroy(fixture->loop);
-		return ret;
-	}
-	ok(vhb_loop_watch(fixture->loop, fixture->stop_fd, POLLIN, on_stop,
-			  fixture, &fixture->stop_watch));
-	return 0;
-}
-
-static void start(struct fixture *fixture)
-{
-	ok(create(fixture));
-	ok(pthread_create(&fixture->thread, NULL, run, fixture));
-}
-
-static void wait_for_end(struct fixture *fixture)
-{
-	struct timespec deadline;
-
-	clock_gettime(CLOCK_REALTIME, &deadline);
-	deadline.tv_sec += TIMEOUT_MS / 1000;
-	ok(pthread_timedjoin_np(fixture->thread, NULL, &deadline));
-}
-
-static void stop(struct fixture *fixture)
-{
-	ok(eventfd_write(fixture->stop_fd, 1));
-	wait_for_end(fixture);
-}
 
 /* With one line that says what is wrong */
 static void expect_refused(struct fixture *fixture, int error, const char *text)
@@ -166,19 +20,6 @@ static void expect_refused(struct fixture *fixture, int error, const char *text)
 	assert_int_equal(ret, error);
 	assert_int_equal(log_capture_count(&log, "\n"), 1);
 	assert_int_equal(log_capture_count(&log, text), 1);
-}
-
-static void come(struct fixture *fixture, struct frontend *frontend)
-{
-	ok(frontend_connect(frontend, fixture->path, TIMEOUT_MS));
-}
-
-static void expect_served(struct frontend *frontend)
-{
-	uint64_t mask = 0;
-
-	ok(frontend_get_features(frontend, &mask));
-	assert_true(mask == (FIXTURE_FEATURES | FIXTURE_BIT30));
 }
 
 static void front_ends_are_served_one_after_another(void **state)
@@ -402,9 +243,6 @@ static void no_server_can_be_destroyed(void **state)
 	(void)state;
 	vhb_server_destroy(NULL);
 }
-
-#define server_test(function) \
-	cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 /* Vring 0 runs, on a kernel device whose requests take as long as we like. */
 static void start_slow(struct fixture *fixture, struct frontend *frontend,

@@ -7,9 +7,13 @@ set -euo pipefail
 # folder: folders whose headers, or single headers, it may include besides its own. Folders that are not listed must
 # not exist. wire/protocol.h is the specification's names and numbers, nothing else: kdev speaks of features with them.
 rules='
-userspace		session kdev wire loop netlink sandbox control lib
+userspace		session kdev virtqueue wire loop netlink sandbox control lib
 userspace/session	kdev wire loop lib
-userspace/kdev		loop netlink lib wire/protocol.h
+userspace/kdev		virtqueue loop netlink lib wire/protocol.h
+userspace/virtqueue	ring memory lib
+userspace/virtqueue/shim/asm
+userspace/virtqueue/shim/linux
+userspace/virtqueue/shim/uapi/linux
 userspace/wire		lib
 userspace/loop		lib
 userspace/netlink	lib

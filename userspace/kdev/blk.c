@@ -29,8 +29,7 @@
 
 /*
  * What is passed through between front-end and module. Left out on purpose:
- * VHOST_F_LOG_ALL and VIRTIO_F_ACCESS_PLATFORM, as the session neither keeps a
- * dirty log nor serves an IOMMU yet.
+ * VIRTIO_F_ACCESS_PLATFORM, as the session serves no IOMMU yet.
  */
 static const unsigned int passed_bits[] = {
 	VIRTIO_BLK_F_SIZE_MAX,
@@ -46,6 +45,7 @@ static const unsigned int passed_bits[] = {
 	VIRTIO_BLK_F_WRITE_ZEROES,
 	VIRTIO_BLK_F_SECURE_ERASE,
 	VIRTIO_F_NOTIFY_ON_EMPTY,
+	VHOST_F_LOG_ALL,
 	VIRTIO_F_ANY_LAYOUT,
 	VIRTIO_RING_F_INDIRECT_DESC,
 	VIRTIO_RING_F_EVENT_IDX,
@@ -68,9 +68,12 @@ static uint64_t features(struct vhb_kdev *kdev)
 
 static uint64_t protocol_features(struct vhb_kdev *kdev)
 {
-	(void)kdev;
-	return vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD) |
-	       vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
+	uint64_t mask = vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD) |
+			vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
+
+	if (vhb_has_bit(vhb_blk_of(kdev)->kernel_mask, VHOST_F_LOG_ALL))
+		mask |= vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD);
+	return mask;
 }
 
 static int set_owner(struct vhb_kdev *kdev)
@@ -150,6 +153,16 @@ static int set_mem_table(struct vhb_kdev *kdev,
 			 const struct vhost_memory *table)
 {
 	return vhb_vhost_set_mem_table(vhb_blk_of(kdev)->vhost_fd, table);
+}
+
+static int set_log_base(struct vhb_kdev *kdev, uint64_t address)
+{
+	return vhb_vhost_set_log_base(vhb_blk_of(kdev)->vhost_fd, address);
+}
+
+static int set_log_fd(struct vhb_kdev *kdev, int fd)
+{
+	return vhb_vhost_set_log_fd(vhb_blk_of(kdev)->vhost_fd, fd);
 }
 
 static int set_vring_num(struct vhb_kdev *kdev, unsigned int index,
@@ -291,6 +304,8 @@ const struct vhb_kdev_ops vhb_blk_ops = {
 	.reset = reset,
 	.set_features = set_features,
 	.set_mem_table = set_mem_table,
+	.set_log_base = set_log_base,
+	.set_log_fd = set_log_fd,
 	.set_vring_num = set_vring_num,
 	.set_vring_base = set_vring_base,
 	.set_vring_addr = set_vring_addr,

@@ -2,6 +2,7 @@
 #ifndef VHB_KDEV_KDEV_H
 #define VHB_KDEV_KDEV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,11 @@
  * start. stop gives the base back. num, base, addr and slot are only called while
  * the vring is stopped; features only while all are; set_mem_table, kick, call and err
  * at any time after set_owner. reset ends it all and may be called at any time.
+ *
+ * The dirty log is switched while vrings run: set_log_base and set_log_fd may be
+ * called at any time after set_owner, set_features when nothing but VHOST_F_LOG_ALL
+ * changes, addr when only flags and log address do. There was a set_log_base before
+ * either asks for marks, and all that may be marked is in that log.
  */
 
 struct vhb_kdev;
@@ -54,7 +60,9 @@ struct vhb_kdev_listener {
  *                     session has (VHB_PROTOCOL_F_MTU for net,
  *                     VHB_PROTOCOL_F_INFLIGHT_SHMFD for one with @set_vring_slot,
  *                     VHB_PROTOCOL_F_PAGEFAULT where the kernel can wait for
- *                     pages that are missing)
+ *                     pages that are missing,
+ *                     VHB_PROTOCOL_F_LOG_SHMFD for one that offers
+ *                     VHOST_F_LOG_ALL, VHB_PROTOCOL_F_RARP for @send_rarp)
  * @set_owner: make the calling process the owner (VHOST_SET_OWNER); its
  *             address space is what the kernel copies through
  * @reset: let go of owner, memory, vrings and eventfds; the device is as
@@ -64,6 +72,11 @@ struct vhb_kdev_listener {
  *                device passes down what the kernel knows and applies the rest
  *                (offloads and header size of a tap)
  * @set_mem_table: the whole guest memory (VHOST_SET_MEM_TABLE)
+ * @set_log_base: address in the broker of the bitmap for marks of what is written
+ *                (VHOST_SET_LOG_BASE); when it returns none is made in another.
+ *                The kernel does not know how long it is. NULL, like
+ *                @set_log_fd, for a device that marks nothing
+ * @set_log_fd: eventfd that is told of marks, or -1 (VHOST_SET_LOG_FD)
  * @set_vring_num: entries; of a split virtqueue a power of two
  *                 (VHOST_SET_VRING_NUM)
  * @set_vring_base: split: next available index; packed: next available slot and
@@ -95,6 +108,8 @@ struct vhb_kdev_listener {
  *              read as zero. -EINVAL beyond VHB_CONFIG_MAX_BYTES
  * @set_config: write it; -EACCES for read-only fields. May be NULL
  * @set_mtu: VHOST_USER_NET_SET_MTU; -EINVAL out of range. May be NULL
+ * @send_rarp: make the guest's address known to the network
+ *             (VHOST_USER_SEND_RARP). May be NULL
  * @destroy: close everything and free
  *
  * All return 0 or -errno unless said otherwise.
@@ -108,6 +123,8 @@ struct vhb_kdev_ops {
 	int (*set_features)(struct vhb_kdev *kdev, uint64_t acked_mask);
 	int (*set_mem_table)(struct vhb_kdev *kdev,
 			     const struct vhost_memory *table);
+	int (*set_log_base)(struct vhb_kdev *kdev, uint64_t address);
+	int (*set_log_fd)(struct vhb_kdev *kdev, int fd);
 	int (*set_vring_num)(struct vhb_kdev *kdev, unsigned int index,
 			     uint32_t num);
 	int (*set_vring_base)(struct vhb_kdev *kdev, unsigned int index,
@@ -132,6 +149,7 @@ struct vhb_kdev_ops {
 	int (*set_config)(struct vhb_kdev *kdev, uint32_t offset_bytes,
 			  uint32_t size_bytes, const uint8_t *data);
 	int (*set_mtu)(struct vhb_kdev *kdev, uint64_t mtu);
+	int (*send_rarp)(struct vhb_kdev *kdev, const uint8_t *mac);
 	void (*destroy)(struct vhb_kdev *kdev);
 };
 
@@ -139,12 +157,16 @@ struct vhb_kdev_ops {
  * struct vhb_kdev - a kernel device
  * @ops: what it can do
  * @vring_count: vrings a front-end may use; indexes are below it
+ * @keeps_nothing: of a vring that has stopped, also because its owner was killed,
+ *                 all that was taken is in the used ring, in order; so that is
+ *                 where it goes on, whatever the front-end says (split only)
  *
  * The first member of each device's own structure.
  */
 struct vhb_kdev {
 	const struct vhb_kdev_ops *ops;
 	unsigned int vring_count;
+	bool keeps_nothing;
 };
 
 #endif

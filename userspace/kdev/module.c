@@ -133,6 +133,9 @@ static void report_no_node(const char *path, const char *name, int error)
 	if (error == -EACCES || error == -EPERM)
 		vhb_err("%s may not be opened by this user: run as root or as a member of its group, or pass a ready descriptor with %s",
 			path, option);
+	else if (error == -EMFILE)
+		vhb_err("%s does not open, this process may have no more descriptors: raise the limit ('ulimit -n', or LimitNOFILE= of a systemd unit)",
+			path);
 	else if (is_missing(error))
 		vhb_err("no %s although module %s is loaded: make the node (is /dev a devtmpfs, is this a container without it?), or pass a ready descriptor with %s",
 			path, name, option);

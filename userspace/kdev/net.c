@@ -14,57 +14,65 @@ static unsigned int pair_of(unsigned int index)
 	return index / 2;
 }
 
-/* The vhost descriptor of a front-end's vring, and the kernel's index in it */
-static int vring_fd(const struct vhb_net *net, unsigned int index)
+/* Which vhost descriptor a front-end's vring has */
+static unsigned int vhost_of(const struct vhb_net *net, unsigned int index)
 {
-	return net->vhost_fds[pair_of(index)];
+	return index * net->vhost_count / (2 * net->pair_count);
 }
 
+/* -1 for the last vring, which vhost-net does not know */
+static int vring_fd(const struct vhb_net *net, unsigned int index)
+{
+	return index < 2 * net->pair_count ?
+		       net->vhost_fds[vhost_of(net, index)] : -1;
+}
+
+/* The kernel's index in it: also where the other one is not used, 1 transmits. */
 static unsigned int vring_index(unsigned int index)
 {
 	return index & 1;
 }
 
-static void reset_vhost(struct vhb_net *net, unsigned int pair)
+static void reset_vhost(struct vhb_net *net, unsigned int vhost)
 {
 	unsigned int index;
 	int ret;
 
-	if (!net->is_owned[pair])
+	if (!net->is_owned[vhost])
 		return;
-	ret = vhb_vhost_reset_owner(net->vhost_fds[pair]);
+	ret = vhb_vhost_reset_owner(net->vhost_fds[vhost]);
 	if (!ret) {
-		net->is_owned[pair] = false;
+		net->is_owned[vhost] = false;
 		return;
 	}
-	vhb_warn("VHOST_RESET_OWNER for queue pair %u: %s", pair,
+	vhb_warn("VHOST_RESET_OWNER for vhost descriptor %u: %s", vhost,
 		 strerrordesc_np(-ret));
 	/* What it runs on is about to be unmapped. */
-	for (index = 2 * pair; index < 2 * pair + 2; index++)
-		if (net->is_running[index])
+	for (index = 0; index < 2 * net->pair_count; index++)
+		if (net->is_running[index] && vhost_of(net, index) == vhost)
 			vhb_vhost_net_set_backend(vring_fd(net, index),
 						  vring_index(index), -1);
 	/* A given descriptor cannot be replaced: set_owner tries once more. */
 	if (!net->vhost_path)
 		return;
-	close(net->vhost_fds[pair]);
-	net->vhost_fds[pair] = -1;
-	net->is_owned[pair] = false;
+	close(net->vhost_fds[vhost]);
+	net->vhost_fds[vhost] = -1;
+	net->is_owned[vhost] = false;
 }
 
-static int own_vhost(struct vhb_net *net, unsigned int pair)
+static int own_vhost(struct vhb_net *net, unsigned int vhost)
 {
 	int ret;
 
-	reset_vhost(net, pair);
-	if (net->vhost_fds[pair] < 0) {
-		ret = vhb_net_open_vhost(net, pair);
+	reset_vhost(net, vhost);
+	if (net->vhost_fds[vhost] < 0) {
+		ret = vhb_net_open_vhost(net, vhost);
 		if (ret)
 			return ret;
 	}
-	ret = vhb_vhost_set_owner(net->vhost_fds[pair]);
+	ret = vhb_vhost_set_owner(net->vhost_fds[vhost]);
 	if (!ret)
-		net->is_owned[pair] = true;
+		net->is_owned[vhost] = true;
 	return ret;
 }
 
@@ -76,7 +84,7 @@ static int set_owner(struct vhb_kdev *kdev)
 
 	if (net->is_owner)
 		return -EBUSY;
-	for (i = 0; i < net->pair_count; i++) {
+	for (i = 0; i < net->vhost_count; i++) {
 		ret = own_vhost(net, i);
 		if (ret)
 			goto reset_owned;
@@ -95,8 +103,10 @@ static void reset(struct vhb_kdev *kdev)
 	struct vhb_net *net = vhb_net_of(kdev);
 	unsigned int i;
 
-	for (i = 0; i < net->pair_count; i++) {
+	vhb_net_control_reset(net);
+	for (i = 0; i < net->vhost_count; i++)
 		reset_vhost(net, i);
+	for (i = 0; i < net->pair_count; i++) {
 		/* The first queue is attached when idle, as at the start. */
 		vhb_tap_attach(&net->tap, i, i == 0);
 	}
@@ -104,6 +114,7 @@ static void reset(struct vhb_kdev *kdev)
 	net->is_owner = false;
 	vhb_tap_set_features(&net->tap, 0);
 	memcpy(net->mac, net->own_mac, sizeof(net->mac));
+	net->asked_mtu = 0;
 	net->mtu = net->own_mtu;
 }
 
@@ -117,11 +128,12 @@ static int set_features(struct vhb_kdev *kdev, uint64_t acked_mask)
 
 	if (acked_mask & ~vhb_net_features(kdev))
 		return -EINVAL;
-	for (i = 0; i < net->pair_count; i++) {
+	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_vhost_set_features(net->vhost_fds[i], kernel_mask);
 		if (ret)
 			return ret;
 	}
+	vhb_net_control_set_features(net, acked_mask);
 	return vhb_tap_set_features(&net->tap, acked_mask);
 }
 
@@ -132,7 +144,10 @@ static int set_mem_table(struct vhb_kdev *kdev,
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < net->pair_count; i++) {
+	ret = vhb_control_queue_set_table(&net->control.queue, table);
+	if (ret)
+		return ret;
+	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_vhost_set_mem_table(net->vhost_fds[i], table);
 		if (ret)
 			return ret;
@@ -140,53 +155,149 @@ static int set_mem_table(struct vhb_kdev *kdev,
 	return 0;
 }
 
+static int set_log_base(struct vhb_kdev *kdev, uint64_t address)
+{
+	struct vhb_net *net = vhb_net_of(kdev);
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < net->vhost_count; i++) {
+		ret = vhb_vhost_set_log_base(net->vhost_fds[i], address);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int set_log_fd(struct vhb_kdev *kdev, int fd)
+{
+	struct vhb_net *net = vhb_net_of(kdev);
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < net->vhost_count; i++) {
+		ret = vhb_vhost_set_log_fd(net->vhost_fds[i], fd);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Where a vring is: with vhost, with the control queue, or nowhere */
+enum place {
+	IN_VHOST,
+	IN_CONTROL,
+	NOWHERE,
+};
+
+static enum place place_of(const struct vhb_net *net, unsigned int index)
+{
+	if (vhb_net_control_has(net, index))
+		return IN_CONTROL;
+	/* The last one is nothing but a control queue. */
+	return index < 2 * net->pair_count ? IN_VHOST : NOWHERE;
+}
+
 static int set_vring_num(struct vhb_kdev *kdev, unsigned int index,
 			 uint32_t num)
 {
-	return vhb_vhost_set_vring_num(vring_fd(vhb_net_of(kdev), index),
-				       vring_index(index), num);
+	struct vhb_net *net = vhb_net_of(kdev);
+
+	switch (place_of(net, index)) {
+	case IN_VHOST:
+		return vhb_vhost_set_vring_num(vring_fd(net, index),
+					       vring_index(index), num);
+	case IN_CONTROL:
+		net->control.queue.config.num = num;
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
 }
 
 static int set_vring_base(struct vhb_kdev *kdev, unsigned int index,
 			  uint32_t base)
 {
-	return vhb_vhost_set_vring_base(vring_fd(vhb_net_of(kdev), index),
+	struct vhb_net *net = vhb_net_of(kdev);
+
+	if (place_of(net, index) == IN_CONTROL) {
+		net->control.queue.config.base = base;
+		return 0;
+	}
+	return vhb_vhost_set_vring_base(vring_fd(net, index),
 					vring_index(index), base);
 }
 
 static int set_vring_addr(struct vhb_kdev *kdev,
 			  const struct vhost_vring_addr *addr)
 {
+	struct vhb_net *net = vhb_net_of(kdev);
 	struct vhost_vring_addr kernel_addr = *addr;
 
+	if (place_of(net, addr->index) == IN_CONTROL) {
+		vhb_control_queue_set_addr(&net->control.queue, addr);
+		return 0;
+	}
 	kernel_addr.index = vring_index(addr->index);
-	return vhb_vhost_set_vring_addr(vring_fd(vhb_net_of(kdev), addr->index),
+	return vhb_vhost_set_vring_addr(vring_fd(net, addr->index),
 					&kernel_addr);
 }
 
 static int set_vring_kick(struct vhb_kdev *kdev, unsigned int index, int fd)
 {
-	return vhb_vhost_set_vring_kick(vring_fd(vhb_net_of(kdev), index),
+	struct vhb_net *net = vhb_net_of(kdev);
+
+	if (place_of(net, index) == IN_CONTROL)
+		return vhb_control_queue_set_kick(&net->control.queue, fd);
+	return vhb_vhost_set_vring_kick(vring_fd(net, index),
 					vring_index(index), fd);
 }
 
 static int set_vring_call(struct vhb_kdev *kdev, unsigned int index, int fd)
 {
-	return vhb_vhost_set_vring_call(vring_fd(vhb_net_of(kdev), index),
+	struct vhb_net *net = vhb_net_of(kdev);
+
+	if (place_of(net, index) == IN_CONTROL) {
+		net->control.queue.call_fd = fd;
+		return 0;
+	}
+	return vhb_vhost_set_vring_call(vring_fd(net, index),
 					vring_index(index), fd);
 }
 
 static int set_vring_err(struct vhb_kdev *kdev, unsigned int index, int fd)
 {
-	return vhb_vhost_set_vring_err(vring_fd(vhb_net_of(kdev), index),
+	struct vhb_net *net = vhb_net_of(kdev);
+
+	if (place_of(net, index) == IN_CONTROL) {
+		net->control.queue.err_fd = fd;
+		return 0;
+	}
+	return vhb_vhost_set_vring_err(vring_fd(net, index),
 				       vring_index(index), fd);
 }
 
 /* A queue that nobody reads would swallow its share of the packets. */
-static void detach_idle_pair(struct vhb_net *net, unsigned int pair)
+static int settle_pair(struct vhb_net *net, unsigned int pair)
 {
-	if (!net->is_running[2 * pair] && !net->is_running[2 * pair + 1])
-		vhb_tap_attach(&net->tap, pair, false);
+	const bool is_in_use = net->is_running[2 * pair] ||
+			       net->is_running[2 * pair + 1];
+
+	return vhb_tap_attach(&net->tap, pair,
+			      is_in_use && vhb_net_control_allows(net, pair));
+}
+
+int vhb_net_settle_pairs(struct vhb_net *net)
+{
+	unsigned int pair;
+	int ret;
+
+	for (pair = 0; pair < net->pair_count; pair++) {
+		ret = settle_pair(net, pair);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 static int start_vring(struct vhb_kdev *kdev, unsigned int index)
@@ -195,17 +306,32 @@ static int start_vring(struct vhb_kdev *kdev, unsigned int index)
 	const unsigned int pair = pair_of(index);
 	int ret;
 
+	switch (place_of(net, index)) {
+	case IN_VHOST:
+		break;
+	case IN_CONTROL:
+		return vhb_net_control_start(net);
+	default:
+		return -EOPNOTSUPP;
+	}
+	if (net->poll_us) {
+		ret = vhb_vhost_set_vring_poll_us(vring_fd(net, index),
+						  vring_index(index),
+						  net->poll_us);
+		if (ret)
+			return ret;
+	}
 	/* vhost would take a detached queue too, one that never gets a frame. */
-	ret = vhb_tap_attach(&net->tap, pair, true);
-	if (ret)
-		return ret;
-	ret = vhb_vhost_net_set_backend(vring_fd(net, index),
-					vring_index(index),
-					net->tap.fds[pair]);
-	if (ret)
-		detach_idle_pair(net, pair);
-	else
-		net->is_running[index] = true;
+	net->is_running[index] = true;
+	ret = settle_pair(net, pair);
+	if (!ret)
+		ret = vhb_vhost_net_set_backend(vring_fd(net, index),
+						vring_index(index),
+						net->tap.fds[pair]);
+	if (ret) {
+		net->is_running[index] = false;
+		settle_pair(net, pair);
+	}
 	return ret;
 }
 
@@ -216,6 +342,15 @@ static int stop_vring(struct vhb_kdev *kdev, unsigned int index,
 	const int fd = vring_fd(net, index);
 	int ret;
 
+	switch (place_of(net, index)) {
+	case IN_VHOST:
+		break;
+	case IN_CONTROL:
+		*base_out = vhb_net_control_stop(net);
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
 	/*
 	 * Only where there is one: without a memory table the kernel refuses
 	 * even to take the back-end away (EFAULT, seen in 6.1 to 6.12).
@@ -226,7 +361,7 @@ static int stop_vring(struct vhb_kdev *kdev, unsigned int index,
 			return ret;
 		net->is_running[index] = false;
 	}
-	detach_idle_pair(net, pair_of(index));
+	settle_pair(net, pair_of(index));
 	return vhb_vhost_get_vring_base(fd, vring_index(index), base_out);
 }
 
@@ -235,7 +370,9 @@ static void destroy(struct vhb_kdev *kdev)
 	struct vhb_net *net = vhb_net_of(kdev);
 	unsigned int i;
 
-	for (i = 0; i < net->pair_count; i++) {
+	vhb_net_unfollow(net);
+	vhb_net_control_reset(net);
+	for (i = 0; i < net->vhost_count; i++) {
 		if (net->vhost_fds[i] >= 0)
 			close(net->vhost_fds[i]);
 	}
@@ -252,16 +389,20 @@ const struct vhb_kdev_ops vhb_net_ops = {
 	.reset = reset,
 	.set_features = set_features,
 	.set_mem_table = set_mem_table,
+	.set_log_base = set_log_base,
+	.set_log_fd = set_log_fd,
 	.set_vring_num = set_vring_num,
 	.set_vring_base = set_vring_base,
 	.set_vring_addr = set_vring_addr,
 	.set_vring_kick = set_vring_kick,
 	.set_vring_call = set_vring_call,
 	.set_vring_err = set_vring_err,
+	.listen = vhb_net_listen,
 	.start_vring = start_vring,
 	.stop_vring = stop_vring,
 	.get_config = vhb_net_get_config,
 	.set_config = vhb_net_set_config,
 	.set_mtu = vhb_net_set_mtu,
+	.send_rarp = vhb_net_send_rarp,
 	.destroy = destroy,
 };

@@ -26,12 +26,13 @@
 
 /*
  * What is passed through between front-end and vhost-net. Left out on purpose:
- * VHOST_F_LOG_ALL and VIRTIO_F_ACCESS_PLATFORM, as the session neither keeps a
- * dirty log nor serves an IOMMU yet; VIRTIO_F_ANY_LAYOUT, see below.
+ * VIRTIO_F_ACCESS_PLATFORM, as the session serves no IOMMU yet;
+ * VIRTIO_F_ANY_LAYOUT, see below.
  */
 static const unsigned int kernel_bits[] = {
 	VIRTIO_NET_F_MRG_RXBUF,
 	VIRTIO_F_NOTIFY_ON_EMPTY,
+	VHOST_F_LOG_ALL,
 	VIRTIO_RING_F_INDIRECT_DESC,
 	VIRTIO_RING_F_EVENT_IDX,
 	VIRTIO_F_VERSION_1,
@@ -40,15 +41,13 @@ static const unsigned int kernel_bits[] = {
 };
 
 /*
- * What several pairs need. Who drives the control queue in most VMMs is the
- * front-end; the bits say that this back-end copes with the outcome. Front-ends
- * that would pass the control queue on to the back-end (User-Mode Linux) wait
- * for ever for an answer, so with one pair, all they can use, none of these
- * are offered. CTRL_GUEST_OFFLOADS never is: vhost-user has no message that
- * would bring new offloads to the tap.
+ * What comes with a control queue. Who serves it in most VMMs is the front-end; the
+ * bits say that this back-end copes with the outcome, and does the work where the
+ * front-end leaves it to us (net_control.h). CTRL_GUEST_OFFLOADS is not offered:
+ * where the front-end serves the queue, vhost-user has no message that would
+ * bring new offloads to the tap.
  */
-static const unsigned int multi_queue_bits[] = {
-	VIRTIO_NET_F_MQ,
+static const unsigned int control_bits[] = {
 	VIRTIO_NET_F_CTRL_VQ,
 	VIRTIO_NET_F_CTRL_RX,
 	VIRTIO_NET_F_CTRL_VLAN,
@@ -84,19 +83,23 @@ uint64_t vhb_net_features(struct vhb_kdev *kdev)
 		mask |= vhb_bit(VIRTIO_NET_F_MTU);
 	if (net->has_mac)
 		mask |= vhb_bit(VIRTIO_NET_F_MAC);
-	if (net->pair_count > 1) {
-		for (i = 0; i < VHB_ARRAY_COUNT(multi_queue_bits); i++)
-			mask |= vhb_bit(multi_queue_bits[i]);
-	}
+	if (net->pair_count > 1)
+		mask |= vhb_bit(VIRTIO_NET_F_MQ);
+	for (i = 0; i < VHB_ARRAY_COUNT(control_bits); i++)
+		mask |= vhb_bit(control_bits[i]);
 	return mask;
 }
 
 /* Workers of vhost-net wait for a page as any process does. */
 uint64_t vhb_net_protocol_features(struct vhb_kdev *kdev)
 {
-	uint64_t mask = vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
+	const struct vhb_net *net = vhb_net_of(kdev);
+	uint64_t mask = vhb_bit(VHB_PROTOCOL_F_RARP) |
+			vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
 
-	if (vhb_net_of(kdev)->mtu)
+	if (vhb_has_bit(net->kernel_mask, VHOST_F_LOG_ALL))
+		mask |= vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD);
+	if (net->mtu)
 		mask |= vhb_bit(VHB_PROTOCOL_F_MTU);
 	return mask;
 }
@@ -113,16 +116,28 @@ static void put_le16(uint8_t *data, uint16_t value)
 	data[1] = value >> 8;
 }
 
+static uint16_t status_of(const struct vhb_net *net)
+{
+	uint16_t status = 0;
+
+	if (!net->link.is_down)
+		status |= VIRTIO_NET_S_LINK_UP;
+	if (net->control.must_announce)
+		status |= VIRTIO_NET_S_ANNOUNCE;
+	return status;
+}
+
 int vhb_net_get_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 		       uint32_t size_bytes, uint8_t *data)
 {
-	const struct vhb_net *net = vhb_net_of(kdev);
+	struct vhb_net *net = vhb_net_of(kdev);
 	uint8_t space[VHB_CONFIG_MAX_BYTES] = { 0 };
 
 	if (!vhb_range_contains(0, sizeof(space), offset_bytes, size_bytes))
 		return -EINVAL;
+	vhb_net_settle_mtu(net);
 	memcpy(space + CONFIG_OFFSET(mac), net->mac, sizeof(net->mac));
-	put_le16(space + CONFIG_OFFSET(status), VIRTIO_NET_S_LINK_UP);
+	put_le16(space + CONFIG_OFFSET(status), status_of(net));
 	put_le16(space + CONFIG_OFFSET(max_virtqueue_pairs), net->pair_count);
 	put_le16(space + CONFIG_OFFSET(mtu), net->mtu);
 	/* All ones: speed (32 bits) and duplex (8 bits) are not known. */
@@ -158,8 +173,9 @@ int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu)
 		return -EINVAL;
 	if (!net->tap.ifindex)
 		return -ENODEV;
-	if (vhb_link_get(net->tap.name, &link) || mtu > link.mtu)
+	if (vhb_link_get_by_index(net->tap.ifindex, &link) || mtu > link.mtu)
 		return -EINVAL;
+	net->asked_mtu = mtu;
 	net->mtu = mtu;
 	return 0;
 }

@@ -6,21 +6,30 @@
 
 #include "kdev/kdev.h"
 #include "kdev/net.h"
+#include "kdev/net_control.h"
+#include "kdev/net_link.h"
 #include "kdev/tap.h"
 
 /**
  * struct vhb_net - vhost-net on a tap
  * @kdev: what the session sees
  * @vhost_path: where to open vhost descriptors; NULL when they were given
- * @vhost_fds: one each pair: it knows two vrings, 0 receive and 1 transmit.
- *             -1 for one that could not be reset and is opened again
+ * @vhost_fds: one each pair or, see &enum vhb_net_workers, each vring. Each knows
+ *             two vrings, 0 receive and 1 transmit. -1 for one that could not be
+ *             reset and is opened again
+ * @vhost_count: how many
  * @is_owned: VHOST_SET_OWNER was done on this descriptor
  * @pair_count: how many
  * @is_owner: set_owner was done on all of them
  * @is_running: vrings that have a back-end
+ * @poll_us: see &struct vhb_net_config
  * @kernel_mask: feature bits that every vhost descriptor knows
  * @tap: the other side
- * @own_mtu: the MTU at the start of each session
+ * @control: the control queue, where the front-end leaves it to us
+ * @link: the tap's link
+ * @mtu_limit: --mtu, or 0
+ * @own_mtu: the tap's MTU, but no more than @mtu_limit
+ * @asked_mtu: what the front-end asked for in this session, or 0
  * @mtu: what the guest is told; 0 when the tap's is not known
  * @has_mac: the guest is told an address
  * @own_mac: the address at the start of each session
@@ -29,14 +38,20 @@
 struct vhb_net {
 	struct vhb_kdev kdev;
 	char *vhost_path;
-	int vhost_fds[VHB_NET_QUEUE_PAIRS_MAX];
-	bool is_owned[VHB_NET_QUEUE_PAIRS_MAX];
+	int vhost_fds[2 * VHB_NET_QUEUE_PAIRS_MAX];
+	unsigned int vhost_count;
+	bool is_owned[2 * VHB_NET_QUEUE_PAIRS_MAX];
 	unsigned int pair_count;
 	bool is_owner;
 	bool is_running[2 * VHB_NET_QUEUE_PAIRS_MAX];
+	uint32_t poll_us;
 	uint64_t kernel_mask;
 	struct vhb_tap tap;
+	struct vhb_net_control control;
+	struct vhb_net_link link;
+	uint16_t mtu_limit;
 	uint16_t own_mtu;
+	uint16_t asked_mtu;
 	uint16_t mtu;
 	bool has_mac;
 	uint8_t own_mac[ETH_ALEN];
@@ -57,6 +72,9 @@ int vhb_net_set_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 		       uint32_t size_bytes, const uint8_t *data);
 int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu);
 
+/** vhb_net_send_rarp() - &vhb_kdev_ops.send_rarp */
+int vhb_net_send_rarp(struct vhb_kdev *kdev, const uint8_t *mac);
+
 /**
  * vhb_net_kernel_bits() - the bits that mean the same to vhost-net and a guest
  * @mask: feature bits of either
@@ -66,13 +84,21 @@ int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu);
 uint64_t vhb_net_kernel_bits(uint64_t mask);
 
 /**
- * vhb_net_open_vhost() - open the vhost descriptor of a pair by path
+ * vhb_net_open_vhost() - open a vhost descriptor by path
  * @net: the device
- * @pair: which; its descriptor must be -1
+ * @vhost: which; must be -1
  *
  * Return: 0 or -errno (reported).
  */
-int vhb_net_open_vhost(struct vhb_net *net, unsigned int pair);
+int vhb_net_open_vhost(struct vhb_net *net, unsigned int vhost);
+
+/**
+ * vhb_net_settle_pairs() - attach the tap queues that are in use, and no others
+ * @net: the device
+ *
+ * Return: 0 or -errno of TUNSETQUEUE.
+ */
+int vhb_net_settle_pairs(struct vhb_net *net);
 
 extern const struct vhb_kdev_ops vhb_net_ops;
 

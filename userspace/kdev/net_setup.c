@@ -11,8 +11,14 @@
 #include "kdev/module.h"
 #include "kdev/vhost_ioctl.h"
 #include "lib/bits.h"
+#include "lib/fd.h"
 #include "lib/log.h"
 #include "netlink/link.h"
+
+/* Of a front-end: kick, call and error descriptor, and our relay of calls */
+#define FDS_EACH_VRING 4
+/* Sockets, the loop, what one message brings, and some to spare */
+#define FDS_BESIDES 64
 
 /* The module behind a device node: one of ours or the kernel's own */
 static const char *module_of(const char *vhost_path)
@@ -21,13 +27,13 @@ static const char *module_of(const char *vhost_path)
 						    "vhost_net";
 }
 
-int vhb_net_open_vhost(struct vhb_net *net, unsigned int pair)
+int vhb_net_open_vhost(struct vhb_net *net, unsigned int vhost)
 {
 	int fd = vhb_kdev_open(net->vhost_path, module_of(net->vhost_path));
 
 	if (fd < 0)
 		return fd;
-	net->vhost_fds[pair] = fd;
+	net->vhost_fds[vhost] = fd;
 	return 0;
 }
 
@@ -35,9 +41,9 @@ int vhb_net_open_vhost(struct vhb_net *net, unsigned int pair)
  * Other vhost devices answer VHOST_GET_FEATURES too, but only a network device
  * has ever known mergeable receive buffers.
  */
-static int check_vhost(struct vhb_net *net, unsigned int pair)
+static int check_vhost(struct vhb_net *net, unsigned int vhost)
 {
-	const int fd = net->vhost_fds[pair];
+	const int fd = net->vhost_fds[vhost];
 	uint64_t mask;
 	int ret;
 
@@ -60,11 +66,11 @@ static int refuse_twins(struct vhb_net *net)
 {
 	unsigned int i, k;
 
-	for (i = 1; i < net->pair_count; i++) {
+	for (i = 1; i < net->vhost_count; i++) {
 		for (k = 0; k < i; k++) {
 			if (net->vhost_fds[i] != net->vhost_fds[k])
 				continue;
-			vhb_err("descriptor %d is given for two queue pairs",
+			vhb_err("descriptor %d is given twice",
 				net->vhost_fds[i]);
 			net->vhost_fds[i] = -1;
 			return -EINVAL;
@@ -89,7 +95,7 @@ static int open_vhosts(struct vhb_net *net, const struct vhb_net_config *config)
 	}
 
 	net->kernel_mask = UINT64_MAX;
-	for (i = 0; i < net->pair_count; i++) {
+	for (i = 0; i < net->vhost_count; i++) {
 		if (net->vhost_path) {
 			ret = vhb_net_open_vhost(net, i);
 			if (ret)
@@ -205,6 +211,7 @@ static int set_up_link(struct vhb_net *net, const struct vhb_net_config *config)
 		if (ret)
 			return ret;
 	}
+	net->mtu_limit = config->mtu;
 	net->own_mtu = net->mtu;
 	if (config->bridge_name) {
 		ret = join_bridge(net, &link, config->bridge_name);
@@ -212,6 +219,25 @@ static int set_up_link(struct vhb_net *net, const struct vhb_net_config *config)
 			return ret;
 	}
 	return set_up(net, &link);
+}
+
+/*
+ * Said now, and not when a front-end has set up half of its vrings: what it sends
+ * besides is the kick, call and error descriptor of each.
+ */
+static int check_limit(const struct vhb_net_config *config)
+{
+	const unsigned int vring_count = 2 * config->queue_pairs + 1;
+	const unsigned int needed = config->queue_pairs +
+				    vhb_net_vhost_count(config) +
+				    FDS_EACH_VRING * vring_count + FDS_BESIDES;
+	const uint64_t limit = vhb_fd_raise_limit();
+
+	if (needed <= limit)
+		return 0;
+	vhb_err("%u queue pairs take up to %u descriptors, this process may have %llu: raise the limit ('ulimit -n %u', or LimitNOFILE= of a systemd unit), or use fewer --queue-pairs",
+		config->queue_pairs, needed, (unsigned long long)limit, needed);
+	return -EMFILE;
 }
 
 static int check_counts(const struct vhb_net_config *config)
@@ -223,9 +249,11 @@ static int check_counts(const struct vhb_net_config *config)
 			VHB_NET_QUEUE_PAIRS_MAX);
 		return -EINVAL;
 	}
-	if (config->vhost_fd_count && config->vhost_fd_count != pairs) {
-		vhb_err("%u vhost descriptors for %u queue pairs",
-			config->vhost_fd_count, pairs);
+	if (config->vhost_fd_count &&
+	    config->vhost_fd_count != vhb_net_vhost_count(config)) {
+		vhb_err("%u vhost descriptors for %u queue pairs, %u are needed",
+			config->vhost_fd_count, pairs,
+			vhb_net_vhost_count(config));
 		return -EINVAL;
 	}
 	if (config->tap_fd_count && config->tap_fd_count != pairs) {
@@ -233,7 +261,7 @@ static int check_counts(const struct vhb_net_config *config)
 			config->tap_fd_count, pairs);
 		return -EINVAL;
 	}
-	return 0;
+	return check_limit(config);
 }
 
 static void close_all(const int *fds, unsigned int count)
@@ -252,9 +280,18 @@ static struct vhb_net *alloc_net(const struct vhb_net_config *config)
 	if (!net)
 		return NULL;
 	net->kdev.ops = &vhb_net_ops;
-	net->kdev.vring_count = 2 * config->queue_pairs;
+	/* And the control queue, whose front-end may leave it to us */
+	net->kdev.vring_count = 2 * config->queue_pairs + 1;
+	vhb_net_control_init(net);
+	/*
+	 * vhost-net ends its turn with all it took in the used ring, and when it
+	 * is stopped or closed it waits for packets sent without a copy.
+	 */
+	net->kdev.keeps_nothing = !config->trust_base;
 	net->pair_count = config->queue_pairs;
-	for (i = 0; i < VHB_NET_QUEUE_PAIRS_MAX; i++)
+	net->vhost_count = vhb_net_vhost_count(config);
+	net->poll_us = config->poll_us;
+	for (i = 0; i < VHB_ARRAY_COUNT(net->vhost_fds); i++)
 		net->vhost_fds[i] = i < config->vhost_fd_count ?
 				    config->vhost_fds[i] : -1;
 	if (config->has_mac) {

@@ -454,6 +454,13 @@ int vhb_tap_attach(struct vhb_tap *tap, unsigned int queue, bool attach)
 	return ret;
 }
 
+bool vhb_tap_has_interface(const struct vhb_tap *tap)
+{
+	struct ifreq request = { 0 };
+
+	return !tun_ioctl(tap->fds[0], TUNGETIFF, &request);
+}
+
 void vhb_tap_close(struct vhb_tap *tap)
 {
 	unsigned int i;

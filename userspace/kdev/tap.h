@@ -81,6 +81,12 @@ int vhb_tap_set_features(struct vhb_tap *tap, uint64_t acked_mask);
 int vhb_tap_attach(struct vhb_tap *tap, unsigned int queue, bool attach);
 
 /**
+ * vhb_tap_has_interface() - does it still exist, in whatever network namespace?
+ * @tap: the tap
+ */
+bool vhb_tap_has_interface(const struct vhb_tap *tap);
+
+/**
  * vhb_tap_close() - close all queues; an interface we made goes with them
  * @tap: the tap
  */

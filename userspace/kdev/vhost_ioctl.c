@@ -62,6 +62,18 @@ int vhb_vhost_set_mem_table(int fd, const struct vhost_memory *table)
 	return vhost_ioctl(fd, VHOST_SET_MEM_TABLE, table);
 }
 
+int vhb_vhost_set_log_base(int fd, uint64_t address)
+{
+	const __u64 base = address;
+
+	return vhost_ioctl(fd, VHOST_SET_LOG_BASE, &base);
+}
+
+int vhb_vhost_set_log_fd(int fd, int eventfd)
+{
+	return vhost_ioctl(fd, VHOST_SET_LOG_FD, &eventfd);
+}
+
 int vhb_vhost_set_vring_num(int fd, unsigned int index, uint32_t num)
 {
 	return set_vring_state(fd, VHOST_SET_VRING_NUM, index, num);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/vfs.h>
 
@@ -56,4 +57,22 @@ int vhb_fd_page_bytes(int fd, uint64_t *page_bytes_out)
 	if (file_system.f_type == HUGETLBFS_MAGIC)
 		*page_bytes_out = file_system.f_bsize;
 	return 0;
+}
+
+uint64_t vhb_fd_raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return UINT64_MAX;
+	if (limit.rlim_cur != limit.rlim_max) {
+		const struct rlimit most = {
+			.rlim_cur = limit.rlim_max,
+			.rlim_max = limit.rlim_max,
+		};
+
+		if (!setrlimit(RLIMIT_NOFILE, &most))
+			limit = most;
+	}
+	return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }

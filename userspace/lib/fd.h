@@ -42,4 +42,14 @@ bool vhb_fd_is_shared_memory(int fd);
  */
 int vhb_fd_page_bytes(int fd, uint64_t *page_bytes_out);
 
+/**
+ * vhb_fd_raise_limit() - let this process have as many descriptors as it may
+ *
+ * The soft limit is low for the sake of programs that use select(2); this one does
+ * not.
+ *
+ * Return: how many it may have (RLIMIT_NOFILE), UINT64_MAX for any number.
+ */
+uint64_t vhb_fd_raise_limit(void);
+
 #endif

@@ -119,33 +119,56 @@ static int parse_attribute(const struct nlattr *attribute, void *argument)
 	return MNL_CB_OK;
 }
 
-static int parse_link(const struct nlmsghdr *header, void *argument)
+int vhb_link_parse(const struct nlmsghdr *header, struct vhb_link *link_out)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
-	struct vhb_link *link = argument;
 
+	memset(link_out, 0, sizeof(*link_out));
+	if (mnl_nlmsg_get_payload_len(header) < sizeof(*info))
+		return -EBADMSG;
+	link_out->ifindex = info->ifi_index;
+	link_out->flags = info->ifi_flags;
+	return mnl_attr_parse(header, sizeof(*info), parse_attribute,
+			      link_out) < 0 ? -EBADMSG : 0;
+}
+
+static int parse_answer(const struct nlmsghdr *header, void *argument)
+{
 	if (header->nlmsg_type != RTM_NEWLINK)
 		return MNL_CB_OK;
-	link->ifindex = info->ifi_index;
-	link->flags = info->ifi_flags;
-	return mnl_attr_parse(header, sizeof(*info), parse_attribute, link);
+	return vhb_link_parse(header, argument) ? MNL_CB_ERROR : MNL_CB_OK;
+}
+
+static int get_link(const struct request *request, struct vhb_link *link_out)
+{
+	int ret;
+
+	memset(link_out, 0, sizeof(*link_out));
+	ret = converse(request, parse_answer, link_out);
+	if (!ret && !link_out->ifindex)
+		ret = -ENODEV;
+	return ret;
 }
 
 int vhb_link_get(const char *name, struct vhb_link *link_out)
 {
 	struct request request;
-	int ret;
 
 	/* Longer names are alternative names (IFLA_ALT_IFNAME). */
 	if (!*name || strlen(name) >= IFNAMSIZ)
 		return -ENODEV;
 	init_request(&request, RTM_GETLINK);
 	mnl_attr_put_strz(request.header, IFLA_IFNAME, name);
-	memset(link_out, 0, sizeof(*link_out));
-	ret = converse(&request, parse_link, link_out);
-	if (!ret && !link_out->ifindex)
-		ret = -ENODEV;
-	return ret;
+	return get_link(&request, link_out);
+}
+
+int vhb_link_get_by_index(unsigned int ifindex, struct vhb_link *link_out)
+{
+	struct request request;
+
+	init_request(&request, RTM_GETLINK);
+	request.info->ifi_index = ifindex;
+	return get_link(&request, link_out);
 }
 
 int vhb_link_set_up(unsigned int ifindex)

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct nlmsghdr;
+
 /**
  * struct vhb_link - what the kernel says of a network interface
  * @ifindex: its index
@@ -33,6 +35,24 @@ struct vhb_link {
  * Return: 0, -ENODEV when there is none, another -errno.
  */
 int vhb_link_get(const char *name, struct vhb_link *link_out);
+
+/**
+ * vhb_link_get_by_index() - the same by its index, which a rename leaves alone
+ * @ifindex: the interface
+ * @link_out: what was found
+ *
+ * Return: 0, -ENODEV when there is none, another -errno.
+ */
+int vhb_link_get_by_index(unsigned int ifindex, struct vhb_link *link_out);
+
+/**
+ * vhb_link_parse() - what an RTM_NEWLINK or RTM_DELLINK says
+ * @header: a whole message, of address family AF_UNSPEC
+ * @link_out: the interface
+ *
+ * Return: 0, or -EBADMSG when it is damaged.
+ */
+int vhb_link_parse(const struct nlmsghdr *header, struct vhb_link *link_out);
 
 /**
  * vhb_link_set_up() - IFF_UP (RTM_NEWLINK)

@@ -40,6 +40,7 @@ size_t vhb_reply_features(struct vhb_session *session,
 			  union vhb_payload *reply)
 {
 	(void)message;
+	session->has_asked = true;
 	reply->u64 = session->offered_mask;
 	return sizeof(reply->u64);
 }
@@ -72,9 +73,10 @@ size_t vhb_reply_protocol_features(struct vhb_session *session,
 int vhb_edit_owner(struct vhb_session *session, struct vhb_want *want,
 		   struct vhb_message *message)
 {
-	(void)session;
 	(void)want;
 	(void)message;
+	if (!session->has_asked)
+		session->is_owner_first = true;
 	return 0;
 }
 

@@ -64,10 +64,14 @@ int vhb_edit_vring_addr(struct vhb_session *session, struct vhb_want *want,
 	const struct vhb_wire_vring_addr *addr = &message->payload.vring_addr;
 	struct vhb_vring_want *vring = vring_of(want, message);
 
-	if (addr->flags)
+	const uint32_t known_mask =
+		vhb_has_bit(session->offered_mask, VHOST_F_LOG_ALL) ?
+			vhb_bit(VHB_VRING_F_LOG_BIT) : 0;
+
+	if (addr->flags & ~known_mask)
 		return vhb_refuse(session, -EOPNOTSUPP,
-				  "flags %#x, but no dirty log was offered",
-				  addr->flags);
+				  "flags %#x of which %#x were offered",
+				  addr->flags, known_mask);
 	vring->addr = *addr;
 	vring->has_addr = true;
 	return check_addresses(session, want, addr->index);

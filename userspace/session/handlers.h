@@ -10,8 +10,9 @@
  * DOC: message handlers
  *
  * A handler sees only messages that passed vhb_message_check(). An *edit*
- * changes a copy of what is wanted and nothing else (SET_CONFIG and NET_SET_MTU
- * act on the device at once: they are not part of what is wanted). It takes over
+ * changes a copy of what is wanted and nothing else (SET_CONFIG,
+ * NET_SET_MTU and SEND_RARP act on the device at once: they are not part of what
+ * is wanted). It takes over
  * a descriptor by putting -1 in its place, and may attach one to the reply. A
  * *reply* is for messages that have a reply of their own; it runs when the kernel
  * has followed.
@@ -65,6 +66,28 @@ int vhb_edit_remove_region(struct vhb_session *session, struct vhb_want *want,
 size_t vhb_reply_mem_slots(struct vhb_session *session,
 			   const struct vhb_message *message,
 			   union vhb_payload *reply);
+
+int vhb_edit_log_base(struct vhb_session *session, struct vhb_want *want,
+		      struct vhb_message *message);
+int vhb_edit_log_fd(struct vhb_session *session, struct vhb_want *want,
+		    struct vhb_message *message);
+int vhb_edit_rarp(struct vhb_session *session, struct vhb_want *want,
+		  struct vhb_message *message);
+size_t vhb_reply_log_base(struct vhb_session *session,
+			  const struct vhb_message *message,
+			  union vhb_payload *reply);
+
+/**
+ * vhb_log_base_has_own_reply() - is SET_LOG_BASE not answered like any other?
+ * @session: the session
+ * @message: SET_LOG_BASE
+ *
+ * Its reply is its own with VHB_PROTOCOL_F_LOG_SHMFD. But when it is to have
+ * eight bytes and a reply was asked for, that reply is the usual one, which can
+ * tell of an error.
+ */
+bool vhb_log_base_has_own_reply(const struct vhb_session *session,
+				const struct vhb_message *message);
 
 int vhb_edit_vring_num(struct vhb_session *session, struct vhb_want *want,
 		       struct vhb_message *message);

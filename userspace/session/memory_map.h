@@ -14,7 +14,9 @@
  *
  * The vhost kernel threads copy through the address space of the process that
  * owns the vhost descriptor, so every region a front-end declares is mapped
- * here. The broker itself never reads or writes guest memory.
+ * here. The broker itself never touches the mappings (a device that has to look at
+ * guest memory does it by way of the kernel, see virtqueue/virtqueue.h
+ * and session/base.c).
  *
  * Regions are mapped into *windows*: reserved (PROT_NONE) stretches of address
  * space in which a guest physical address keeps its distance from the start.

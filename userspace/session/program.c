@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/bits.h"
+#include "session/base.h"
+#include "session/logging.h"
 #include "session/postcopy.h"
 #include "session/vring.h"
 
@@ -40,6 +43,9 @@ static int make_plan(struct vhb_session *session, const struct vhb_want *want,
 	int ret;
 
 	memset(plan, 0, sizeof(*plan));
+	ret = vhb_logging_check(session, want);
+	if (ret)
+		return ret;
 	for (i = 0; i < session->config.kdev->vring_count; i++) {
 		if (!is_startable(want, i))
 			continue;
@@ -56,18 +62,28 @@ static int make_plan(struct vhb_session *session, const struct vhb_want *want,
 	return 0;
 }
 
+static bool is_same_ring(const struct vhost_vring_addr *a,
+			 const struct vhost_vring_addr *b)
+{
+	return a->desc_user_addr == b->desc_user_addr &&
+	       a->avail_user_addr == b->avail_user_addr &&
+	       a->used_user_addr == b->used_user_addr;
+}
+
 /* What a vring that runs cannot be given without stopping it */
 static bool must_restart(const struct vhb_session *session,
 			 const struct vhb_want *want, const struct plan *plan,
 			 unsigned int index)
 {
 	const struct vhb_vring_have *have = &session->have.vrings[index];
+	const uint64_t changed_mask =
+		session->have.features_mask ^ want->features_mask;
 
-	return session->have.features_mask != want->features_mask ||
+	return changed_mask & ~vhb_bit(VHOST_F_LOG_ALL) ||
 	       have->num != want->vrings[index].num ||
 	       want->vrings[index].base_is_new ||
 	       have->slot_addr != vhb_inflight_slot(want->inflight, index) ||
-	       memcmp(&have->addr, &plan->addr[index], sizeof(have->addr));
+	       !is_same_ring(&have->addr, &plan->addr[index]);
 }
 
 static void note_base(struct vhb_vring_want *vring, uint32_t base)
@@ -125,6 +141,7 @@ static int program_device(struct vhb_session *session,
 {
 	struct vhb_kdev *kdev = session->config.kdev;
 	struct vhb_have *have = &session->have;
+	const uint64_t features_mask = vhb_logging_features(want);
 	int ret;
 
 	if (!have->is_owner) {
@@ -137,17 +154,21 @@ static int program_device(struct vhb_session *session,
 		have->is_owner = true;
 	}
 
+	ret = vhb_logging_program(session, want);
+	if (ret)
+		return ret;
+
 	if (want->has_features && (!have->has_features ||
-				   have->features_mask != want->features_mask)) {
+				   have->features_mask != features_mask)) {
 		/* Even if it fails half of it may have been done. */
 		have->has_features = false;
-		ret = kdev->ops->set_features(kdev, want->features_mask);
+		ret = kdev->ops->set_features(kdev, features_mask);
 		if (ret)
 			return vhb_refuse(session, ret,
 					  "VHOST_SET_FEATURES: %s",
 					  strerrordesc_np(-ret));
 		have->has_features = true;
-		have->features_mask = want->features_mask;
+		have->features_mask = features_mask;
 	}
 
 	if (want->map && have->map != want->map) {
@@ -245,6 +266,7 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 		return failed(session, ret, "waiting for the used ring", index);
 	vhb_vring_take_saved_base(session, device, index);
 	is_taken_over = is_taken_over && !want->has_unread_slot;
+	vhb_base_correct(session, device, addr);
 	ret = kdev->ops->set_vring_num(kdev, index, want->num);
 	if (ret)
 		return failed(session, ret, "VHOST_SET_VRING_NUM", index);
@@ -285,11 +307,35 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	return 0;
 }
 
-static int refresh_vring(struct vhb_session *session,
-			 const struct vhb_vring_want *want, unsigned int index)
+static int refresh_log(struct vhb_session *session,
+		       const struct vhost_vring_addr *addr)
 {
+	struct vhb_kdev *kdev = session->config.kdev;
+	struct vhb_vring_have *have = &session->have.vrings[addr->index];
+	int ret;
+
+	if (have->addr.flags == addr->flags &&
+	    have->addr.log_guest_addr == addr->log_guest_addr)
+		return 0;
+	ret = kdev->ops->set_vring_addr(kdev, addr);
+	if (ret)
+		return failed(session, ret, "VHOST_SET_VRING_ADDR",
+			      addr->index);
+	have->addr = *addr;
+	return 0;
+}
+
+static int refresh_vring(struct vhb_session *session,
+			 const struct vhb_vring_want *want,
+			 const struct vhost_vring_addr *addr)
+{
+	const unsigned int index = addr->index;
 	struct vhb_vring_have *have = &session->have.vrings[index];
 	int ret;
+
+	ret = refresh_log(session, addr);
+	if (ret)
+		return ret;
 
 	if (have->kick_fd != want->kick_fd) {
 		ret = program_kick(session, index, want->kick_fd);
@@ -330,7 +376,8 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 		if (!plan.run[i])
 			continue;
 		if (session->have.vrings[i].is_running)
-			ret = refresh_vring(session, &want->vrings[i], i);
+			ret = refresh_vring(session, &want->vrings[i],
+					    &plan.addr[i]);
 		else
 			ret = start_vring(session, want, &plan.addr[i]);
 		if (ret)
@@ -397,5 +444,6 @@ void vhb_program_nothing(struct vhb_session *session)
 	for (i = 0; i < kdev->vring_count; i++)
 		vhb_call_relay_destroy(have->vrings[i].relay);
 	vhb_memory_map_put(have->map);
+	vhb_dirty_log_put(have->log);
 	memset(have, 0, sizeof(*have));
 }

@@ -43,6 +43,9 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_RESET_OWNER] = { .edit = vhb_edit_reset_owner },
 	[VHB_SET_MEM_TABLE] = { .edit = vhb_edit_mem_table,
 				.reply = vhb_reply_postcopy_table },
+	[VHB_SET_LOG_BASE] = { .edit = vhb_edit_log_base,
+			       .reply = vhb_reply_log_base },
+	[VHB_SET_LOG_FD] = { .edit = vhb_edit_log_fd },
 	[VHB_SET_VRING_NUM] = { .edit = vhb_edit_vring_num },
 	[VHB_SET_VRING_ADDR] = { .edit = vhb_edit_vring_addr },
 	[VHB_SET_VRING_BASE] = { .edit = vhb_edit_vring_base },
@@ -55,6 +58,7 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_PROTOCOL_FEATURES] = { .edit = vhb_edit_protocol_features },
 	[VHB_GET_QUEUE_NUM] = { .reply = vhb_reply_queue_num },
 	[VHB_SET_VRING_ENABLE] = { .edit = vhb_edit_vring_enable },
+	[VHB_SEND_RARP] = { .edit = vhb_edit_rarp },
 	[VHB_NET_SET_MTU] = { .edit = vhb_edit_mtu },
 	[VHB_SET_BACKEND_REQ_FD] = { .edit = vhb_edit_backend_fd },
 	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
@@ -107,16 +111,20 @@ static void drop_difference(const struct vhb_want *dropped,
 		close_if_dropped(old->err_fd, new->err_fd);
 	}
 	close_if_dropped(dropped->backend_fd, kept->backend_fd);
+	close_if_dropped(dropped->log_fd, kept->log_fd);
 	if (dropped->map != kept->map)
 		vhb_memory_map_put(dropped->map);
 	if (dropped->inflight != kept->inflight)
 		vhb_inflight_unmap(dropped->inflight);
+	if (dropped->log != kept->log)
+		vhb_dirty_log_put(dropped->log);
 }
 
 static void init_want(struct vhb_want *want)
 {
 	memset(want, 0, sizeof(*want));
 	want->backend_fd = -1;
+	want->log_fd = -1;
 	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++) {
 		want->vrings[i].kick_fd = -1;
 		want->vrings[i].call_fd = -1;
@@ -217,15 +225,24 @@ static void log_refusal(struct vhb_session *session,
 		vhb_warn("further refusals of this front-end are not logged");
 }
 
-static int answer(struct vhb_session *session, struct vhb_message *message,
-		  int result)
+static bool has_own_reply(const struct vhb_session *session,
+			  const struct vhb_message *message)
 {
 	const struct vhb_message_row *row =
 		vhb_message_row(message->header.request);
+
+	if (message->header.request == VHB_SET_LOG_BASE)
+		return vhb_log_base_has_own_reply(session, message);
+	return (row && row->reply_kind == VHB_REPLY_OWN) ||
+	       vhb_postcopy_is_own_reply(session, message);
+}
+
+static int answer(struct vhb_session *session, struct vhb_message *message,
+		  int result)
+{
 	union vhb_payload reply;
 
-	if ((row && row->reply_kind == VHB_REPLY_OWN) ||
-	    vhb_postcopy_is_own_reply(session, message)) {
+	if (has_own_reply(session, message)) {
 		size_t size_bytes;
 
 		/* Whatever is sent would be taken for the real thing. */
@@ -274,6 +291,7 @@ static int handle_message(struct vhb_session *session)
 	struct vhb_message *message = &session->channel.message;
 	int result;
 
+	session->message_number++;
 	vhb_debug("%s%s", vhb_message_name(message->header.request),
 		  vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT) ?
 			  " (needs reply)" : "");
@@ -310,6 +328,7 @@ static int receive_messages(struct vhb_session *session)
 static void end(struct vhb_session *session)
 {
 	vhb_loop_unwatch(session->config.loop, &session->watch);
+	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
 	session->stage = VHB_SESSION_ENDS;
@@ -320,6 +339,14 @@ static void end(struct vhb_session *session)
 }
 
 static void on_ready(void *argument, unsigned int events);
+
+static int await(struct vhb_session *session, unsigned int events)
+{
+	int ret = vhb_loop_watch(session->config.loop, session->channel.fd,
+				 events, on_ready, session, &session->watch);
+
+	return ret ? ret : vhb_patience_begin(session, events == POLLOUT);
+}
 
 /* What follows from what handling messages returned; as end() */
 static void go_on(struct vhb_session *session, int ret)
@@ -332,9 +359,7 @@ static void go_on(struct vhb_session *session, int ret)
 	if (ret == -EAGAIN)
 		next_events = POLLOUT;
 	if (!ret || ret == -EAGAIN)
-		ret = vhb_loop_watch(session->config.loop, session->channel.fd,
-				     next_events, on_ready, session,
-				     &session->watch);
+		ret = await(session, next_events);
 	if (!ret)
 		return;
 
@@ -432,10 +457,10 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	ret = vhb_address_space_create(&session->space);
 	if (ret)
 		goto close_channel;
-	ret = vhb_loop_watch(config->loop, session->channel.fd, POLLIN,
-			     on_ready, session, &session->watch);
+	vhb_patience_init(session);
+	ret = await(session, POLLIN);
 	if (ret)
-		goto destroy_space;
+		goto forget_socket;
 
 	session->listener = (struct vhb_kdev_listener){
 		.on_drained = on_drained,
@@ -448,7 +473,9 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	*session_out = session;
 	return 0;
 
-destroy_space:
+forget_socket:
+	vhb_loop_unwatch(config->loop, &session->watch);
+	vhb_patience_end(session);
 	vhb_address_space_destroy(session->space);
 close_channel:
 	vhb_channel_close(&session->channel);
@@ -473,6 +500,7 @@ void vhb_session_destroy(struct vhb_session *session)
 	if (kdev->ops->listen)
 		kdev->ops->listen(kdev, session->config.loop, NULL);
 	vhb_loop_unwatch(session->config.loop, &session->watch);
+	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
 	vhb_postcopy_give_up(session);

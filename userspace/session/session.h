@@ -8,8 +8,11 @@
 #include "kdev/kdev.h"
 #include "loop/loop.h"
 
-/** Vrings a session can serve; a vring index has eight bits on the wire */
-#define VHB_VRING_COUNT_MAX 128
+/**
+ * Vrings a session can serve: 64 pairs of a network device and its control queue. A
+ * vring index has eight bits on the wire
+ */
+#define VHB_VRING_COUNT_MAX 129
 
 /** struct vhb_session - one front-end's connection, from accept to close */
 struct vhb_session;
@@ -28,14 +31,21 @@ typedef void (*vhb_session_end_fn)(void *argument);
  * @loop: the event loop
  * @kdev: the kernel device; used by one session at a time
  * @queue_num: what GET_QUEUE_NUM answers
+ * @log_reply_bytes: length of the reply to SET_LOG_BASE, 8 or 16; 0 for what
+ *                   suits the front-end by all that can be told of it
+ * @patience_ms: how long a message may take to arrive; 0 for VHB_PATIENCE_MS
+ * @is_wanted: does somebody wait for this session to end? NULL: nobody ever does
  * @has_postcopy: offer postcopy, where @kdev can do it too
  * @on_end: called when the session is over
- * @argument: handed to @on_end
+ * @argument: handed to both
  */
 struct vhb_session_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	unsigned int log_reply_bytes;
+	unsigned int patience_ms;
+	bool (*is_wanted)(void *argument);
 	bool has_postcopy;
 	vhb_session_end_fn on_end;
 	void *argument;

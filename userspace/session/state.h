@@ -8,8 +8,10 @@
 #include <linux/vhost_types.h>
 
 #include "session/call_relay.h"
+#include "session/dirty_log.h"
 #include "session/inflight.h"
 #include "session/memory_map.h"
+#include "session/patience.h"
 #include "session/session.h"
 #include "wire/channel.h"
 #include "wire/protocol.h"
@@ -66,6 +68,8 @@ struct vhb_vring_want {
  * @status: SET_STATUS
  * @map: guest memory, one reference; NULL until a region was declared
  * @inflight: SET_INFLIGHT_FD; owned, or NULL
+ * @log: SET_LOG_BASE, one reference; NULL until there is one
+ * @log_fd: SET_LOG_FD; owned, or -1
  * @backend_fd: SET_BACKEND_REQ_FD, our way to send requests; owned, or -1
  * @vrings: the first kdev->vring_count are used
  */
@@ -76,6 +80,8 @@ struct vhb_want {
 	uint8_t status;
 	struct vhb_memory_map *map;
 	struct vhb_inflight *inflight;
+	struct vhb_dirty_log *log;
+	int log_fd;
 	int backend_fd;
 	struct vhb_vring_want vrings[VHB_VRING_COUNT_MAX];
 };
@@ -110,6 +116,9 @@ struct vhb_vring_have {
  * @has_features: VHOST_SET_FEATURES was done
  * @features_mask: with this
  * @map: VHOST_SET_MEM_TABLE was done with it; one reference
+ * @log: VHOST_SET_LOG_BASE was done with it; one reference
+ * @has_log_fd: VHOST_SET_LOG_FD was done
+ * @log_fd: number of the descriptor it was given
  * @draining_count: vrings that drain
  * @vrings: the first kdev->vring_count are used
  */
@@ -118,6 +127,9 @@ struct vhb_have {
 	bool has_features;
 	uint64_t features_mask;
 	struct vhb_memory_map *map;
+	struct vhb_dirty_log *log;
+	bool has_log_fd;
+	int log_fd;
 	unsigned int draining_count;
 	struct vhb_vring_have vrings[VHB_VRING_COUNT_MAX];
 };
@@ -145,16 +157,21 @@ struct vhb_postcopy;
  * @listener: what the kernel device tells
  * @channel: its socket
  * @watch: the socket is watched for a message or for room for a reply
+ * @message_number: how many messages have come
+ * @patience: how long that may take
  * @space: where its memory is mapped
  * @postcopy: a migration into this guest that is under way, or NULL
  * @offered_mask: answer to GET_FEATURES
  * @offered_protocol_mask: answer to GET_PROTOCOL_FEATURES
+ * @is_owner_first: SET_OWNER came before anything was asked
+ * @has_asked: GET_FEATURES was received
  * @want: what the front-end wants and got
  * @next: the same with the edit of the message under way
  * @have: what the kernel has
  * @why: what was wrong with the message under way
  * @refusal_count: messages answered with an error, to keep the log short
  * @break_count: vrings that broke, likewise
+ * @base_count: bases that were wrong, likewise
  */
 struct vhb_session {
 	struct vhb_session_config config;
@@ -162,16 +179,21 @@ struct vhb_session {
 	struct vhb_kdev_listener listener;
 	struct vhb_channel channel;
 	struct vhb_watch_ref watch;
+	uint64_t message_number;
+	struct vhb_patience patience;
 	struct vhb_address_space *space;
 	struct vhb_postcopy *postcopy;
 	uint64_t offered_mask;
 	uint64_t offered_protocol_mask;
+	bool is_owner_first;
+	bool has_asked;
 	struct vhb_want want;
 	struct vhb_want next;
 	struct vhb_have have;
 	char why[192];
 	unsigned int refusal_count;
 	unsigned int break_count;
+	unsigned int base_count;
 };
 
 /**

@@ -7,6 +7,7 @@
 
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "session/logging.h"
 
 /* A split virtqueue's base is a 16-bit index. */
 #define SPLIT_BASE_MAX 0xffffu
@@ -44,6 +45,7 @@ int vhb_vring_locate(struct vhb_session *session, const struct vhb_want *want,
 	uint64_t avail_bytes = 6 + 2 * num;
 	uint64_t used_bytes = 6 + 8 * num;
 	uint64_t desc, avail, used;
+	bool looks_up;
 
 	if (packed) {
 		avail_bytes = PACKED_EVENT_BYTES;
@@ -73,13 +75,15 @@ int vhb_vring_locate(struct vhb_session *session, const struct vhb_want *want,
 		.desc_user_addr = desc,
 		.avail_user_addr = avail,
 		.used_user_addr = used,
-		/*
-		 * The log address stays zero: front-ends put anything there
-		 * when they do not log (UML: all ones), and the kernel wants it
-		 * aligned all the same.
-		 */
 	};
-	return 0;
+	/*
+	 * Parts of a packed one are written that no log address was given for,
+	 * and with an IOMMU front-ends give one of the driver's (QEMU).
+	 */
+	looks_up = packed || vhb_has_bit(want->features_mask,
+					 VIRTIO_F_ACCESS_PLATFORM);
+	return vhb_logging_locate(session, want, looks_up ? 0 : used_bytes,
+				  addr_out);
 }
 
 uint32_t vhb_vring_base(const struct vhb_want *want, unsigned int index)

@@ -64,20 +64,55 @@ static int remove_stale(const struct sockaddr_un *address)
 	return ret;
 }
 
-int vhb_socket_listen(const char *path)
+static int address_of(const char *path, struct sockaddr_un *address)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	size_t length = strlen(path);
-	int ret;
-	int fd;
+	const size_t length = strlen(path);
 
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	/* An empty path would bind to an abstract name of the kernel's choice */
 	if (!length)
 		return -EINVAL;
-	if (length >= sizeof(address.sun_path))
+	if (length >= sizeof(address->sun_path))
 		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, length);
+	memcpy(address->sun_path, path, length);
+	return 0;
+}
 
+int vhb_socket_check_path(const char *path)
+{
+	struct sockaddr_un address;
+
+	return address_of(path, &address);
+}
+
+int vhb_socket_connect(const char *path)
+{
+	struct sockaddr_un address;
+	int ret;
+	int fd;
+
+	ret = address_of(path, &address);
+	if (ret)
+		return ret;
+	fd = stream_socket();
+	if (fd < 0)
+		return fd;
+	if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+int vhb_socket_listen(const char *path)
+{
+	struct sockaddr_un address;
+	int ret;
+	int fd;
+
+	ret = address_of(path, &address);
+	if (ret)
+		return ret;
 	fd = stream_socket();
 	if (fd < 0)
 		return fd;

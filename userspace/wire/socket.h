@@ -16,6 +16,26 @@
 int vhb_socket_listen(const char *path);
 
 /**
+ * vhb_socket_check_path() - can this be the path of a socket?
+ * @path: the path; nothing need be there
+ *
+ * Return: 0, -EINVAL (empty) or -ENAMETOOLONG (no room in sun_path).
+ */
+int vhb_socket_check_path(const char *path);
+
+/**
+ * vhb_socket_connect() - connect to a socket that somebody else listens on
+ * @path: where
+ *
+ * Never waits.
+ *
+ * Return: a connected, non-blocking, close-on-exec descriptor, or
+ * -ENOENT, -ECONNREFUSED (nobody listens), -EAGAIN (its queue is full), or
+ * another -errno.
+ */
+int vhb_socket_connect(const char *path);
+
+/**
  * enum vhb_socket_kind - what a descriptor given by --fd is
  * @VHB_SOCKET_LISTENING: accept front-ends from it
  * @VHB_SOCKET_CONNECTED: it is the one front-end

@@ -4,7 +4,8 @@
 
 /*
  * What the kernel's header of this name has and the one for user space has not.
- * With the others here it lets module/ring be built as it is for tests.
+ * With the others here it lets module/ring be built as it is, for the broker's own
+ * virtqueues and for tests.
  */
 
 #include <stdbool.h>
