@@ -18,6 +18,8 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 
 #include "lib/bits.h"
@@ -222,27 +224,53 @@ static void block_worker(struct migration *migration)
 	wait_for_fault(migration);
 }
 
-/* The broker itself waits, in an ioctl() that reads the used index. */
+static void start_ring(struct net_guest *guest, unsigned int index)
+{
+	struct guest_ring *ring = &guest->queues[index].ring;
+	struct frontend *frontend = &guest->frontend;
+	struct vhb_wire_vring_addr addr;
+
+	guest_ring_addr(ring, index, &addr);
+	assert_int_equal(frontend_set_vring_num(frontend, index, ring->num), 0);
+	assert_int_equal(frontend_set_vring_base(frontend, index, 0), 0);
+	assert_int_equal(frontend_set_vring_addr(frontend, &addr), 0);
+	assert_int_equal(frontend_set_vring_kick(frontend, index,
+						 ring->kick_fd), 0);
+	assert_int_equal(frontend_set_vring_enable(frontend, index, true), 0);
+}
+
+/* It waits for a command on the control queue, which it serves itself. */
+static void block_control(struct migration *migration)
+{
+	struct net_guest_config config = net_guest_config_default;
+	struct net_guest *guest = &migration->bench.guest;
+	struct guest_buffer command[2];
+
+	config.features |= vhb_bit(VIRTIO_NET_F_CTRL_VQ);
+	config.regions = 3;
+	config.pairs = 2;
+	assert_int_equal(net_guest_init(guest, &config), 0);
+	command[0] = (struct guest_buffer){ guest->memory[2].region.gpa, 8 };
+	command[1] = (struct guest_buffer){ guest->memory[0].region.gpa + 8192,
+					    1 };
+	assert_true(guest_ring_add(&guest->queues[2].ring, command, 1, 1) >= 0);
+	arrive(migration);
+	start_ring(guest, 2);
+	wait_for_fault(migration);
+}
+
+/* The broker itself waits, before an ioctl() that reads the used index. */
 static void block_broker(struct migration *migration)
 {
 	struct net_bench *bench = &migration->bench;
-	struct guest_ring *ring = &bench->guest.queues[1].ring;
-	struct frontend *frontend = &bench->guest.frontend;
-	struct vhb_wire_vring_addr addr;
 
 	assert_int_equal(net_guest_init(&bench->guest,
 					&net_guest_config_default), 0);
 	assert_int_equal(page_server_evacuate(&migration->server,
 					      &bench->guest.memory[0]), 0);
 	arrive(migration);
-	guest_ring_addr(ring, 1, &addr);
-	frontend->need_reply = false;
-	assert_int_equal(frontend_set_vring_num(frontend, 1, ring->num), 0);
-	assert_int_equal(frontend_set_vring_base(frontend, 1, 0), 0);
-	assert_int_equal(frontend_set_vring_addr(frontend, &addr), 0);
-	assert_int_equal(frontend_set_vring_kick(frontend, 1, ring->kick_fd),
-			 0);
-	assert_int_equal(frontend_set_vring_enable(frontend, 1, true), 0);
+	bench->guest.frontend.need_reply = false;
+	start_ring(&bench->guest, 1);
 	wait_for_fault(migration);
 }
 
@@ -284,6 +312,12 @@ static void a_front_end_that_left_does_not_hold_the_broker(void **state)
 	leave_and_expect_service(*state);
 }
 
+static void a_front_end_that_left_does_not_hold_the_control_queue(void **state)
+{
+	block_control(*state);
+	leave_and_expect_service(*state);
+}
+
 static void expect_end(struct migration *migration)
 {
 	uint64_t start_ms = now_ms();
@@ -297,6 +331,12 @@ static void expect_end(struct migration *migration)
 static void the_process_ends_while_the_worker_waits(void **state)
 {
 	block_worker(*state);
+	expect_end(*state);
+}
+
+static void the_process_ends_while_the_control_queue_waits(void **state)
+{
+	block_control(*state);
 	expect_end(*state);
 }
 
@@ -382,7 +422,9 @@ int main(void)
 		CASE(one_guest_after_another),
 		CASE(a_front_end_that_left_does_not_hold_the_worker),
 		CASE(a_front_end_that_left_does_not_hold_the_broker),
+		CASE(a_front_end_that_left_does_not_hold_the_control_queue),
 		LAST_CASE(the_process_ends_while_the_worker_waits),
+		LAST_CASE(the_process_ends_while_the_control_queue_waits),
 		LAST_CASE(the_process_ends_while_the_broker_waits),
 		LAST_CASE(a_killed_process_is_gone_with_its_front_end),
 		CASE(a_front_end_that_stays_has_ten_seconds),

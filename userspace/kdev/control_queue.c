@@ -195,18 +195,22 @@ static int serve_some(struct vhb_control_queue *control, bool *must_call)
 /* Last in whatever calls it: the queue may be stopped when it returns. */
 static void turn(struct vhb_control_queue *control)
 {
+	const struct vhb_control_handler handler = control->handler;
 	bool must_call = false;
-	int ret = serve_some(control, &must_call);
+	int ret;
 
+	handler.on_memory(handler.argument, true);
+	ret = serve_some(control, &must_call);
 	if (must_call && control->call_fd >= 0)
 		vhb_loop_signal(control->loop, control->call_fd);
 	if (ret < 0) {
 		give_up(control);
-		return;
+	} else {
+		if (ret)
+			wake(control);
+		handler.on_turn(handler.argument);
 	}
-	if (ret)
-		wake(control);
-	control->handler.on_turn(control->handler.argument);
+	handler.on_memory(handler.argument, false);
 }
 
 static void report(int error)

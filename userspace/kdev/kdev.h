@@ -37,6 +37,9 @@ struct vhb_loop;
  * @on_broken: the driver broke a vring's rules; which of them, in a word. The
  *             vring is not processed any more; its err eventfd was signalled
  * @on_config: the configuration space has changed by itself
+ * @on_memory: the device is about to read or write guest memory in this process,
+ *             or (false) has done so; that may take as long as a page is under
+ *             way. May be NULL
  * @argument: handed to them
  *
  * Called from the loop, never out of an operation. What is called may do
@@ -47,6 +50,7 @@ struct vhb_kdev_listener {
 	void (*on_broken)(void *argument, unsigned int index,
 			  const char *fault);
 	void (*on_config)(void *argument);
+	void (*on_memory)(void *argument, bool begins);
 	void *argument;
 };
 

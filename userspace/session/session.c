@@ -423,6 +423,19 @@ static void on_config(void *argument)
 		vhb_debug("CONFIG_CHANGE_MSG: %s", strerrordesc_np(-ret));
 }
 
+/* A message that waits for vrings to drain has said so already. */
+static void on_memory(void *argument, bool begins)
+{
+	struct vhb_session *session = argument;
+
+	if (session->stage != VHB_SESSION_SERVES)
+		return;
+	if (begins)
+		vhb_postcopy_alert(session);
+	else if (vhb_postcopy_calm(session))
+		end(session);
+}
+
 int vhb_session_create(const struct vhb_session_config *config, int fd,
 		       struct vhb_session **session_out)
 {
@@ -466,6 +479,7 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		.on_drained = on_drained,
 		.on_broken = on_broken,
 		.on_config = on_config,
+		.on_memory = on_memory,
 		.argument = session,
 	};
 	if (kdev->ops->listen)
