@@ -9,6 +9,9 @@
 
 #include <sys/uio.h>
 
+#include <linux/virtio_config.h>
+
+#include "lib/bits.h"
 #include "lib/log.h"
 #include "session/fault_guard.h"
 #include "session/handlers.h"
@@ -142,6 +145,7 @@ int vhb_postcopy_take_map(struct vhb_session *session, struct vhb_want *want,
 }
 
 int vhb_postcopy_fetch(const struct vhb_session *session,
+		       const struct vhb_want *want,
 		       const struct vhost_vring_addr *addr)
 {
 	uint32_t flags_and_index;
@@ -151,7 +155,8 @@ int vhb_postcopy_fetch(const struct vhb_session *session,
 		sizeof(flags_and_index),
 	};
 
-	if (!vhb_postcopy_is_listening(session))
+	if (!vhb_postcopy_is_listening(session) ||
+	    vhb_has_bit(want->features_mask, VIRTIO_F_ACCESS_PLATFORM))
 		return 0;
 	if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) < 0)
 		return -errno;

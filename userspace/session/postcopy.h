@@ -68,7 +68,8 @@ int vhb_postcopy_take_map(struct vhb_session *session, struct vhb_want *want,
 /**
  * vhb_postcopy_fetch() - wait for what the kernel reads when a vring starts
  * @session: the session
- * @addr: where the vring lies in the broker
+ * @want: the device
+ * @addr: where the vring lies in the broker, unless that is the IOMMU's to say
  *
  * The kernel would wait for it too, but not sleep as long as our ring of
  * io_uring has something for us.
@@ -76,6 +77,7 @@ int vhb_postcopy_take_map(struct vhb_session *session, struct vhb_want *want,
  * Return: 0 or -errno; 0 at once unless faults go to the front-end.
  */
 int vhb_postcopy_fetch(const struct vhb_session *session,
+		       const struct vhb_want *want,
 		       const struct vhost_vring_addr *addr);
 
 /** vhb_postcopy_alert() - the kernel device is about to be asked for something */

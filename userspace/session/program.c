@@ -261,7 +261,7 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	bool is_taken_over = want->has_unread_slot;
 	int ret;
 
-	ret = vhb_postcopy_fetch(session, addr);
+	ret = vhb_postcopy_fetch(session, device, addr);
 	if (ret)
 		return failed(session, ret, "waiting for the used ring", index);
 	vhb_vring_take_saved_base(session, device, index);
