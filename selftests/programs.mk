@@ -23,8 +23,8 @@ include $(tree)/userspace/objects.mk
 
 vhb_cppflags += -I$(tree)/selftests
 
-test_folders := lib wire session loop options control net ring uapi blk bench debug
-helper_folders := lib ring
+test_folders := lib wire session loop options control net ring uapi blk bench debug fuzz
+helper_folders := lib ring fuzz
 test_sources := $(sort $(wildcard $(foreach d,$(test_folders), \
 	$(tree)/selftests/$(d)/*_test.c)))
 tool_sources := $(filter-out %_test.c,$(wildcard $(foreach d, \

@@ -12,11 +12,14 @@
 #include <linux/vhost_bridge.h>
 
 #include "capabilities.h"
+#include "control/control.h"
 #include "control/status_command.h"
+#include "control/top_command.h"
 #include "lib/bits.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/notify.h"
+#include "lib/trace.h"
 #include "loop/loop.h"
 #include "options.h"
 #include "server.h"
@@ -67,6 +70,37 @@ static int create_loop(struct vhb_loop **loop_out)
 	return ret;
 }
 
+static void tell_of_session(void *argument, struct vhb_report *report)
+{
+	vhb_server_report(argument, report);
+}
+
+static int create_control(const struct vhb_options *options,
+			  struct vhb_loop *loop, struct vhb_kdev *kdev,
+			  struct vhb_server *server,
+			  struct vhb_control **control_out)
+{
+	const bool is_net = !strcmp(options->type_name, "net");
+	const struct vhb_control_config config = {
+		.loop = loop,
+		.directory = options->control_dir,
+		.version = VHOST_BRIDGE_VERSION,
+		.type_name = options->type_name,
+		.socket_path = options->socket_path,
+		.host = is_net ? vhb_net_tap_name(kdev) :
+				 options->blk.file_path,
+		.tap_name = is_net && vhb_net_has_tap_here(kdev) ?
+				    vhb_net_tap_name(kdev) :
+				    NULL,
+		.report = tell_of_session,
+		.argument = server,
+	};
+
+	*control_out = NULL;
+	return options->no_control ? 0 :
+				     vhb_control_create(&config, control_out);
+}
+
 static int serve(const struct vhb_options *options, int signal_fd,
 		 struct vhb_loop *loop, struct vhb_kdev *kdev)
 {
@@ -84,7 +118,9 @@ static int serve(const struct vhb_options *options, int signal_fd,
 		.once = options->once,
 		.has_postcopy = options->has_postcopy &&
 				vhb_postcopy_is_possible(),
+		.has_iommu = options->has_iommu,
 	};
+	struct vhb_control *control;
 	struct vhb_server *server;
 	struct vhb_watch_ref ref;
 	int ret;
@@ -92,6 +128,9 @@ static int serve(const struct vhb_options *options, int signal_fd,
 	ret = vhb_server_create(&config, &server);
 	if (ret)
 		return ret;
+	ret = create_control(options, loop, kdev, server, &control);
+	if (ret)
+		goto destroy_server;
 	ret = vhb_loop_watch(loop, signal_fd, POLLIN, on_termination, server,
 			     &ref);
 	if (!ret) {
@@ -101,6 +140,8 @@ static int serve(const struct vhb_options *options, int signal_fd,
 	}
 	if (ret)
 		vhb_err("the event loop failed: %s", strerrordesc_np(-ret));
+	vhb_control_destroy(control);
+destroy_server:
 	vhb_server_destroy(server);
 	return ret;
 }
@@ -138,6 +179,23 @@ static int create_kdev(const struct vhb_options *options,
 	return -EINVAL;
 }
 
+static int open_trace(const struct vhb_options *options)
+{
+	int ret;
+
+	if (!options->has_trace)
+		return 0;
+	ret = vhb_trace_open(options->trace_path, options->type_name);
+	if (ret)
+		vhb_err("--trace=protocol,%s: cannot be written: %s; choose another file",
+			options->trace_path, strerrordesc_np(-ret));
+	else
+		vhb_trace_event("vhost-bridge %s %s pid=%d",
+				VHOST_BRIDGE_VERSION, options->type_name,
+				getpid());
+	return ret;
+}
+
 static int run(const struct vhb_options *options)
 {
 	struct vhb_loop *loop = NULL;
@@ -148,6 +206,9 @@ static int run(const struct vhb_options *options)
 	signal_fd = open_signals();
 	if (signal_fd < 0)
 		return signal_fd;
+	ret = open_trace(options);
+	if (ret)
+		goto destroy_loop;
 	ret = create_loop(&loop);
 	if (ret)
 		goto destroy_loop;
@@ -158,6 +219,7 @@ static int run(const struct vhb_options *options)
 	kdev->ops->destroy(kdev);
 destroy_loop:
 	vhb_loop_destroy(loop);
+	vhb_trace_close();
 	close(signal_fd);
 	return ret;
 }
@@ -182,14 +244,18 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	case VHB_ACTION_RUN:
 	case VHB_ACTION_STATUS:
+	case VHB_ACTION_TOP:
 		break;
 	}
 
 	vhb_log_set_level(options.verbosity > 1 ? VHB_LOG_DEBUG :
 			  options.verbosity	? VHB_LOG_INFO :
 						  VHB_LOG_WARNING);
-	ret = options.action == VHB_ACTION_STATUS ?
-		      vhb_status_run(&options.status) :
-		      run(&options);
+	if (options.action == VHB_ACTION_STATUS)
+		ret = vhb_status_run(&options.status);
+	else if (options.action == VHB_ACTION_TOP)
+		ret = vhb_top_run(&options.top);
+	else
+		ret = run(&options);
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -70,6 +70,7 @@ struct vhb_option_set {
 extern const struct vhb_option_set vhb_net_option_set;
 extern const struct vhb_option_set vhb_blk_option_set;
 extern const struct vhb_option_set vhb_status_option_set;
+extern const struct vhb_option_set vhb_top_option_set;
 
 /**
  * vhb_usage() - report a usage error in one line

@@ -20,10 +20,11 @@ static const struct vhb_option_set * const sets[] = {
 	&vhb_net_option_set,
 	&vhb_blk_option_set,
 	&vhb_status_option_set,
+	&vhb_top_option_set,
 };
 
 static const char * const planned_types[] = {
-	"vsock", "scsi", "vdpa", "top",
+	"vsock", "scsi", "vdpa",
 };
 
 int vhb_usage(const struct vhb_parse *parse, const char *format, ...)
@@ -78,6 +79,43 @@ static int take_postcopy(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
+static int take_control_dir(struct vhb_parse *parse, const char *value)
+{
+	if (!*value)
+		return vhb_usage(parse, "--control-dir needs the path of a directory");
+	parse->options->control_dir = value;
+	return 0;
+}
+
+static int take_no_control(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->no_control = true;
+	return 0;
+}
+
+static int take_trace(struct vhb_parse *parse, const char *value)
+{
+	static const char subject[] = "protocol";
+	const char *rest = value + strlen(subject);
+
+	if (strncmp(value, subject, strlen(subject)) || (*rest && *rest != ','))
+		return vhb_usage(parse, "--trace=%s is neither protocol nor protocol,FILE",
+				 value);
+	if (*rest && !rest[1])
+		return vhb_usage(parse, "--trace=protocol, needs the path of a file behind the comma");
+	parse->options->has_trace = true;
+	parse->options->trace_path = *rest ? rest + 1 : NULL;
+	return 0;
+}
+
+static int take_iommu(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->has_iommu = true;
+	return 0;
+}
+
 static int take_log_reply(struct vhb_parse *parse, const char *value)
 {
 	if (!strcmp(value, "auto"))
@@ -114,7 +152,7 @@ static int take_version(struct vhb_parse *parse, const char *value)
 }
 
 /* Those of common_rows that only back-ends have; they come first. */
-#define BACK_END_ROWS 7
+#define BACK_END_ROWS 11
 
 static const struct vhb_option_row common_rows[] = {
 	{ "socket-path", "PATH", "listen for front-ends on this UNIX socket",
@@ -127,10 +165,18 @@ static const struct vhb_option_row common_rows[] = {
 	  .take = take_once },
 	{ "postcopy", NULL, "let front-ends answer page faults, for postcopy migration",
 	  .take = take_postcopy },
+	{ "iommu", NULL, "the guest may put an IOMMU before the device",
+	  .take = take_iommu },
 	{ "log-reply", "BYTES", "length of the reply to SET_LOG_BASE: auto, 8 or 16 (auto)",
 	  .take = take_log_reply },
 	{ "print-capabilities", NULL, "print JSON for management programs and end",
 	  .may_repeat = true },
+	{ "control-dir", "DIR", "the control socket, which status asks, goes here",
+	  .take = take_control_dir },
+	{ "no-control", NULL, "no control socket",
+	  .take = take_no_control },
+	{ "trace", "protocol[,FILE]", "write down each message, our answer and the ioctls",
+	  .take = take_trace },
 	{ "verbose", NULL, "say more on standard error; twice: every message (-v)",
 	  .may_repeat = true, .take = take_verbose },
 	{ "version", NULL, "print the version and end",
@@ -263,6 +309,8 @@ static int check_socket(const struct vhb_parse *parse)
 
 	if (options->socket_path && options->socket_fd >= 0)
 		return vhb_usage(parse, "--socket-path and --fd exclude each other");
+	if (options->control_dir && options->no_control)
+		return vhb_usage(parse, "--control-dir and --no-control exclude each other");
 	if (options->is_client && options->socket_fd >= 0)
 		return vhb_usage(parse, "--connect goes with --socket-path, not with --fd");
 	if (!options->socket_path && options->socket_fd < 0)
@@ -379,8 +427,8 @@ static void print_sets(bool are_commands, FILE *out)
 static void print_general_help(FILE *out)
 {
 	fputs("Usage: " PROGRAM " TYPE --socket-path=PATH [OPTION]...\n"
-	      "       " PROGRAM " status [OPTION]...\n"
-	      "       " PROGRAM " [TYPE|status] --help | --version\n"
+	      "       " PROGRAM " status|top [OPTION]...\n"
+	      "       " PROGRAM " [TYPE|status|top] --help | --version\n"
 	      "\n"
 	      "Gives a virtual machine a device of the host's kernel over vhost-user.\n"
 	      "\n"

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "control/status_command.h"
+#include "control/top_command.h"
 #include "kdev/blk.h"
 #include "kdev/net.h"
 
@@ -13,6 +14,7 @@
  * enum vhb_action - what the command line asks for
  * @VHB_ACTION_RUN: be a back-end
  * @VHB_ACTION_STATUS: vhb_status_run() and end
+ * @VHB_ACTION_TOP: vhb_top_run() and end
  * @VHB_ACTION_HELP: vhb_options_print_help() and end
  * @VHB_ACTION_VERSION: print the version and end
  * @VHB_ACTION_CAPABILITIES: vhb_capabilities_print() and end
@@ -20,6 +22,7 @@
 enum vhb_action {
 	VHB_ACTION_RUN,
 	VHB_ACTION_STATUS,
+	VHB_ACTION_TOP,
 	VHB_ACTION_HELP,
 	VHB_ACTION_VERSION,
 	VHB_ACTION_CAPABILITIES,
@@ -39,19 +42,25 @@ enum vhb_queue_num_unit {
 /**
  * struct vhb_options - the command line
  * @action: what to do. Only with VHB_ACTION_RUN all other members are checked
- * @type_name: device type, "net" or "blk", or "status"; NULL when it was not given, which only
+ * @type_name: device type, "net" or "blk", or a command; NULL when it was not given, which only
  *             VHB_ACTION_HELP and VHB_ACTION_VERSION allow
  * @socket_path: listen here; NULL when @socket_fd is given
  * @socket_fd: a socket we inherited; -1 when @socket_path is given
  * @is_client: connect to @socket_path, where the front-end listens
  * @once: end after the first front-end
  * @has_postcopy: postcopy migration may be offered
+ * @has_iommu: offer VIRTIO_F_ACCESS_PLATFORM
  * @verbosity: how often --verbose was given
+ * @control_dir: where the control socket goes; NULL for the usual places
+ * @no_control: no control socket
+ * @has_trace: --trace=protocol
+ * @trace_path: to this file; NULL for standard error
  * @log_reply_bytes: length of the reply to SET_LOG_BASE; 0 for what suits
  * @queue_num_unit: what GET_QUEUE_NUM counts
  * @net: how to set up a net device
  * @blk: how to set up a block device
  * @status: what to show, with VHB_ACTION_STATUS
+ * @top: likewise, with VHB_ACTION_TOP
  *
  * Strings point into argv. Descriptors are numbers only: whether they are open
  * is for those to find out who use them.
@@ -64,12 +73,18 @@ struct vhb_options {
 	bool is_client;
 	bool once;
 	bool has_postcopy;
+	bool has_iommu;
 	unsigned int verbosity;
+	const char *control_dir;
+	bool no_control;
+	bool has_trace;
+	const char *trace_path;
 	unsigned int log_reply_bytes;
 	enum vhb_queue_num_unit queue_num_unit;
 	struct vhb_net_config net;
 	struct vhb_blk_config blk;
 	struct vhb_status_config status;
+	struct vhb_top_config top;
 };
 
 /**

@@ -18,9 +18,19 @@ static int take_monitor(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
+static int take_control_dir(struct vhb_parse *parse, const char *value)
+{
+	if (!*value)
+		return vhb_usage(parse, "--control-dir needs the path of a directory");
+	parse->options->status.control_dir = value;
+	return 0;
+}
+
 static const struct vhb_option_row status_rows[] = {
 	{ "json", NULL, "for programs: JSON, one object in a line",
 	  .take = take_json },
+	{ "control-dir", "DIR", "where the bridges' control sockets are",
+	  .take = take_control_dir },
 	{ "monitor", NULL, "print what happens to vrings as it comes, until stopped",
 	  .take = take_monitor },
 };
@@ -38,8 +48,9 @@ const struct vhb_option_set vhb_status_option_set = {
 	.type_name = "status",
 	.is_command = true,
 	.synopsis = "[--json] [--monitor]",
-	.summary = "show what devices of module vhost_bridge do",
-	.about = "Shows the open devices of module vhost_bridge, their vrings and what those did.\n",
+	.summary = "show running bridges and what devices of module vhost_bridge do",
+	.about = "Shows running bridges with their front-ends, then the open devices of module\n"
+		 "vhost_bridge, their vrings and what those did.\n",
 	.rows = status_rows,
 	.row_count = VHB_ARRAY_COUNT(status_rows),
 	.check = check_status,

@@ -102,6 +102,7 @@ static int start_session(struct vhb_server *server, int fd)
 		.loop = server->config.loop,
 		.kdev = server->config.kdev,
 		.queue_num = server->config.queue_num,
+		.has_iommu = server->config.has_iommu,
 		.log_reply_bytes = server->config.log_reply_bytes,
 		.patience_ms = server->config.patience_ms,
 		.is_wanted = is_wanted,
@@ -304,6 +305,12 @@ static void stop_listening(struct vhb_server *server)
 	server->listen_fd = -1;
 	vhb_connector_destroy(server->connector);
 	server->connector = NULL;
+}
+
+void vhb_server_report(const struct vhb_server *server,
+		       struct vhb_report *report)
+{
+	vhb_session_report(server->session, report);
 }
 
 void vhb_server_stop(struct vhb_server *server)

@@ -7,6 +7,7 @@
 
 #include "kdev/kdev.h"
 #include "loop/loop.h"
+#include "session/report.h"
 
 /** struct vhb_server - takes one front-end after another */
 struct vhb_server;
@@ -21,6 +22,7 @@ struct vhb_server;
  * @is_client: the front-end listens on @socket_path: connect to it, again
  *             whenever the connection has gone
  * @socket_fd: a listening or a connected socket; owned by the server
+ * @has_iommu: offer VIRTIO_F_ACCESS_PLATFORM
  * @patience_ms: see &struct vhb_session_config
  * @once: stop after the first front-end
  * @has_postcopy: offer postcopy, where @kdev can do it too
@@ -33,6 +35,7 @@ struct vhb_server_config {
 	const char *socket_path;
 	bool is_client;
 	int socket_fd;
+	bool has_iommu;
 	unsigned int patience_ms;
 	bool once;
 	bool has_postcopy;
@@ -50,6 +53,14 @@ struct vhb_server_config {
  */
 int vhb_server_create(const struct vhb_server_config *config,
 		      struct vhb_server **server_out);
+
+/**
+ * vhb_server_report() - what there is to tell of the session
+ * @server: the server
+ * @report: filled in
+ */
+void vhb_server_report(const struct vhb_server *server,
+		       struct vhb_report *report);
 
 /**
  * vhb_server_stop() - take no more front-ends, end the session, stop the loop

@@ -440,11 +440,12 @@ int vhb_virtqueue_drain(struct vhb_virtqueue *vq, bool gives_up);
 /**
  * vhb_virtqueue_stop() - take no more chains and wait for those in flight
  * @vq: device lock held
+ * @gives_up: as in vhb_virtqueue_drain()
  *
  * Return: 0; -ESRCH when it is stopped; -EINTR when a signal came first; -EAGAIN
  * when it waits for the IOTLB. It goes on draining then.
  */
-int vhb_virtqueue_stop(struct vhb_virtqueue *vq);
+int vhb_virtqueue_stop(struct vhb_virtqueue *vq, bool gives_up);
 
 /**
  * vhb_virtqueue_await() - wait until it is stopped

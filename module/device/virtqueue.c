@@ -310,16 +310,17 @@ static bool is_stuck(struct vhb_virtqueue *vq)
 	return READ_ONCE(vq->is_stuck) && vhb_virtqueue_is_waiting(vq);
 }
 
-int vhb_virtqueue_stop(struct vhb_virtqueue *vq)
+int vhb_virtqueue_stop(struct vhb_virtqueue *vq, bool gives_up)
 {
 	int ret;
 
-	ret = vhb_virtqueue_drain(vq, false);
+	ret = vhb_virtqueue_drain(vq, gives_up);
 	if (ret)
 		return ret;
 	/* Who asks may be the one who has to tell the IOTLB: let it do so. */
 	if (wait_event_interruptible(vq->stopped,
-				     is_stopped(vq) || is_stuck(vq)))
+				     is_stopped(vq) ||
+				     (!gives_up && is_stuck(vq))))
 		return -EINTR;
 	return is_stopped(vq) ? 0 : -EAGAIN;
 }

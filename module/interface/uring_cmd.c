@@ -28,7 +28,8 @@ static int kick(struct vhb_virtqueue *vq)
 }
 
 static int drain(struct vhb_handle *handle, struct vhb_virtqueue *vq,
-		 struct io_uring_cmd *command, unsigned int issue_flags)
+		 bool gives_up, struct io_uring_cmd *command,
+		 unsigned int issue_flags)
 {
 	int ret;
 
@@ -42,12 +43,12 @@ static int drain(struct vhb_handle *handle, struct vhb_virtqueue *vq,
 					   issue_flags);
 	mutex_unlock(&vq->lock);
 	if (ret == -EIOCBQUEUED)
-		vhb_virtqueue_drain(vq, false);
+		vhb_virtqueue_drain(vq, gives_up);
 	return ret;
 }
 
 static int carry_out(struct vhb_handle *handle, struct io_uring_cmd *command,
-		     u32 index, unsigned int issue_flags)
+		     u32 index, u32 flags, unsigned int issue_flags)
 {
 	struct vhb_device *device = handle->device;
 	int ret;
@@ -66,7 +67,8 @@ static int carry_out(struct vhb_handle *handle, struct io_uring_cmd *command,
 				   device->personality->virtqueue_count_max);
 	if (command->cmd_op == VHOST_BRIDGE_URING_KICK)
 		return kick(&device->virtqueues[index]);
-	return drain(handle, &device->virtqueues[index], command, issue_flags);
+	return drain(handle, &device->virtqueues[index],
+		     flags & VHOST_BRIDGE_VRING_GIVE_UP, command, issue_flags);
 }
 
 int vhb_uring_cmd(struct vhb_handle *handle, struct io_uring_cmd *command,
@@ -74,7 +76,8 @@ int vhb_uring_cmd(struct vhb_handle *handle, struct io_uring_cmd *command,
 {
 	/* Shared with user space, so each member is read once. */
 	const struct vhost_bridge_uring *area;
-	u32 index;
+	u32 allowed_flags = 0;
+	u32 index, flags;
 	int ret;
 
 	if (issue_flags & IO_URING_F_CANCEL) {
@@ -82,22 +85,25 @@ int vhb_uring_cmd(struct vhb_handle *handle, struct io_uring_cmd *command,
 		return 0;
 	}
 	switch (command->cmd_op) {
+	case VHOST_BRIDGE_URING_DRAIN:
+		allowed_flags = VHOST_BRIDGE_VRING_GIVE_UP;
+		break;
 	case VHOST_BRIDGE_URING_EVENT:
 	case VHOST_BRIDGE_URING_KICK:
-	case VHOST_BRIDGE_URING_DRAIN:
 		break;
 	default:
 		return -ENOTTY;
 	}
 	area = vhb_uring_area(command);
 	index = READ_ONCE(area->index);
-	if (READ_ONCE(area->flags) || READ_ONCE(area->reserved))
+	flags = READ_ONCE(area->flags);
+	if (flags & ~allowed_flags || READ_ONCE(area->reserved))
 		return -EINVAL;
 
 	ret = lock_device(handle->device, issue_flags);
 	if (ret)
 		return ret;
-	ret = carry_out(handle, command, index, issue_flags);
+	ret = carry_out(handle, command, index, flags, issue_flags);
 	mutex_unlock(&handle->device->lock);
 	return ret;
 }

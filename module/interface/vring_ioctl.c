@@ -169,12 +169,15 @@ static long start_or_stop(struct vhb_device *device, unsigned int command,
 {
 	struct vhost_bridge_vring vring;
 	struct vhb_virtqueue *vq;
+	u32 allowed_flags = 0;
 
 	if (copy_from_user(&vring, (const void __user *)argument,
 			   sizeof(vring)))
 		return -EFAULT;
-	if (vring.size_bytes != sizeof(vring) || vring.flags ||
-	    vring.reserved0 ||
+	if (command == VHOST_BRIDGE_STOP_VRING)
+		allowed_flags = VHOST_BRIDGE_VRING_GIVE_UP;
+	if (vring.size_bytes != sizeof(vring) ||
+	    vring.flags & ~allowed_flags || vring.reserved0 ||
 	    memchr_inv(vring.reserved, 0, sizeof(vring.reserved)))
 		return -EINVAL;
 	vq = find_vq(device, vring.index);
@@ -182,7 +185,10 @@ static long start_or_stop(struct vhb_device *device, unsigned int command,
 		return -ENOBUFS;
 	if (command == VHOST_BRIDGE_START_VRING)
 		return vhb_virtqueue_start(vq, vring.base_addr);
-	return vring.base_addr ? -EINVAL : vhb_virtqueue_stop(vq);
+	if (vring.base_addr)
+		return -EINVAL;
+	return vhb_virtqueue_stop(vq,
+				  vring.flags & VHOST_BRIDGE_VRING_GIVE_UP);
 }
 
 static long get_status(struct vhb_device *device, unsigned long argument)

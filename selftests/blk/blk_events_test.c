@@ -247,6 +247,7 @@ static void test_drain(void **state)
 	(void)state;
 	assert_int_equal(kdev->ops->drain_vring(kdev, 2), 0);
 	assert_true(is_pending(1, VHOST_BRIDGE_URING_DRAIN));
+	assert_int_equal(commands[1].area.flags, VHOST_BRIDGE_VRING_GIVE_UP);
 	assert_int_equal(commands[1].area.index, 2);
 	assert_int_equal(kdev->ops->drain_vring(kdev, 2), -EBUSY);
 	assert_int_equal(kdev->ops->drain_vring(kdev, 0), 0);

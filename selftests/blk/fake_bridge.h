@@ -147,21 +147,23 @@ static inline int fake_run_ioctl(struct fake_bridge *bridge,
 {
 	struct fake_vring *vring;
 
-	if (argument->size_bytes != sizeof(*argument) || argument->flags ||
-	    argument->reserved0 ||
+	if (argument->size_bytes != sizeof(*argument) || argument->reserved0 ||
 	    !is_zero(argument->reserved, sizeof(argument->reserved)))
 		return -EINVAL;
 	if (argument->index >= VRINGS_MAX)
 		return -ENOBUFS;
 	vring = &bridge->vrings[argument->index];
 	if (request == VHOST_BRIDGE_STOP_VRING) {
-		if (argument->base_addr)
+		if (argument->base_addr ||
+		    argument->flags & ~VHOST_BRIDGE_VRING_GIVE_UP)
 			return -EINVAL;
 		if (!vring->is_running)
 			return -ESRCH;
 		vring->is_running = false;
 		return 0;
 	}
+	if (argument->flags)
+		return -EINVAL;
 	if (vring->is_running)
 		return -EBUSY;
 	if (!vring->num || !bridge->table_count)
@@ -389,7 +391,9 @@ static inline void prepare(struct vhb_kdev *kdev)
 
 	assert_int_equal(kdev->ops->set_owner(kdev), 0);
 	assert_int_equal(kdev->ops->set_features(kdev,
-						 kdev->ops->features(kdev)), 0);
+						 kdev->ops->features(kdev) &
+						 ~vhb_bit(VIRTIO_F_ACCESS_PLATFORM)),
+			 0);
 	assert_int_equal(kdev->ops->set_mem_table(kdev, &no_memory), 0);
 }
 

@@ -48,27 +48,42 @@ end_monitor() {
 	wait "$monitor" || true
 }
 
+# partly WHAT REMEDY COMMAND...: shows what it can, says what it cannot and what to do, and ends with status 1
+partly() {
+	local status=0 what=$1 remedy=$2
+	shift 2
+
+	timeout 20 "$@" >"$work/partly.out" 2>"$work/partly.err" </dev/null || status=$?
+	[ "$status" -eq 1 ]
+	[ "$(cat "$work/partly.out")" = "no bridge is running" ]
+	grep -qE "$what.*$remedy" "$work/partly.err"
+}
+
 without_the_module_it_says_so() {
 	if [ -n "$has_loaded" ]; then
 		rmmod vhost_bridge
 	elif [ -e /sys/module/vhost_bridge ]; then
 		skip_case "the module is in use"
 	fi
-	says 1 "vhost_bridge is not loaded" "modprobe" "$broker" status
-	says 1 "vhost_bridge is not loaded" "modprobe" "$broker" status --json
+	# A net bridge needs no module: then there are no devices.
+	[ "$(status 2>&1)" = "no bridge is running" ]
+	[ "$(status --json 2>&1)" = '{"bridges":[],"devices":null}' ]
 	says 1 "vhost_bridge is not loaded" "modprobe" "$broker" status --monitor
 	load_module
 }
 
 without_permission_it_says_so() {
 	need_module
-	says 1 "not allowed" "as root" setpriv --reuid=65534 --clear-groups "$broker" status
+	partly "not allowed" "as root" setpriv --reuid=65534 --clear-groups "$broker" status
 	says 1 "not allowed" "as root" setpriv --reuid=65534 --clear-groups "$broker" status --monitor
+	serve
+	partly "1 bridges of other users" "as root" setpriv --reuid=65534 --clear-groups "$broker" status
+	stop_broker disk
 }
 
 in_another_namespace_it_says_so() {
 	need_module
-	says 1 "initial network namespace" "nsenter" unshare --net "$broker" status
+	partly "initial network namespace" "nsenter" unshare --net "$broker" status
 }
 
 without_room_it_says_so() {
@@ -82,8 +97,8 @@ without_room_it_says_so() {
 
 without_a_device_it_says_so() {
 	need_module
-	[ "$(status)" = "no device of module vhost_bridge is open" ]
-	[ "$(status --json)" = '{"devices":[]}' ]
+	[ "$(status)" = "no bridge is running"$'\n'"no device of module vhost_bridge is open" ]
+	[ "$(status --json)" = '{"bridges":[],"devices":[]}' ]
 }
 
 # The device stays open from one client to the next, and its counters go on.
@@ -108,7 +123,7 @@ counts_what_a_client_does() {
 	[ $(($(value chain_count) - chains)) -ge "$reads" ]
 	[ $(($(value read_bytes) - bytes)) -ge $((reads * read_bytes)) ]
 	stop_broker disk
-	[ "$(status --json)" = '{"devices":[]}' ]
+	[ "$(status --json)" = '{"bridges":[],"devices":[]}' ]
 }
 
 shows_a_table() {
@@ -129,11 +144,44 @@ writes_valid_json() {
 	bench
 	status --json | python3 -c 'if True:
 		import json, sys
-		device, = json.load(sys.stdin)["devices"]
+		shown = json.load(sys.stdin)
+		device, = shown["devices"]
+		bridge, = shown["bridges"]
+		assert bridge["type"] == "blk" and bridge["pid"] == device["owner_pid"] and bridge["front_end"] is None
+		assert bridge["host"].endswith("/disk.img") and bridge["socket"].endswith("/disk.sock")
+		assert bridge["tap"] is None and bridge["vrings"] == []
 		assert device["type"] == "blk" and int(device["features"], 16) >= 0
 		assert device["owner_pid"] == int(sys.argv[1])
 		assert device["vrings"][0]["index"] == 0 and device["vrings"][0]["drain_count"] == 1
 		assert 1 <= len(device["vrings"]) <= device["vring_count_max"]' "${pids[disk]}"
+	stop_broker disk
+}
+
+is_running() {
+	status --json | grep -q '"running":true'
+}
+
+shows_a_bridge_at_work() {
+	local reader
+
+	serve
+	qemu-img bench -c 1000000 -d 4 -s "$read_bytes" -t none --image-opts \
+		"driver=virtio-blk-vhost-user,path=$work/disk.sock,cache.direct=on" >/dev/null 2>&1 &
+	reader=$!
+	wait_for "the client" is_running
+	status >"$work/bridge"
+	"$broker" top --count=2 >"$work/top"
+	kill "$reader" 2>/dev/null || true
+	wait "$reader" || true
+	cat "$work/bridge" "$work/top"
+	grep -Eq "^bridge ${pids[disk]}: blk, .*/disk.img, socket .*/disk.sock, device [0-9]+\$" "$work/bridge"
+	grep -Eq "^  front-end: qemu-img, pid $reader, uid 0\$" "$work/bridge"
+	grep -Eq '^  memory: [0-9.]+ [KM]iB in [0-9]+ regions?$' "$work/bridge"
+	grep -Eq '^  features: .*BLK_SIZE, FLUSH' "$work/bridge"
+	grep -Eq '^  protocol features: MQ, REPLY_ACK, CONFIG, CONFIGURE_MEM_SLOTS$' "$work/bridge"
+	grep -Eq '^      0  running       256 +[0-9]+ +[0-9]+ +[1-9][0-9]*/s  eventfd      eventfd$' "$work/bridge"
+	[ "$(grep -c '^vhost-bridge top, ..:..:.., 1 bridge$' "$work/top")" -eq 2 ]
+	grep -Eq '^  vring 0 +running +256 entries +avail [0-9]+ +used [0-9]+ +[1-9][0-9]*/s$' "$work/top"
 	stop_broker disk
 }
 
@@ -191,4 +239,4 @@ trap clean_up EXIT
 load_module
 run_cases without_the_module_it_says_so without_permission_it_says_so in_another_namespace_it_says_so \
 	without_room_it_says_so without_a_device_it_says_so counts_what_a_client_does shows_a_table writes_valid_json \
-	tells_what_happens can_be_traced
+	shows_a_bridge_at_work tells_what_happens can_be_traced

@@ -50,11 +50,13 @@ static void show(const struct vhb_device_list *list)
 	fclose(out);
 }
 
+static const struct vhb_broker_list no_brokers;
+
 static void show_json(const struct vhb_device_list *list)
 {
 	FILE *out = begin();
 
-	vhb_status_print_json(list, out);
+	vhb_status_print_json(&no_brokers, list, out);
 	fclose(out);
 }
 
@@ -107,7 +109,10 @@ static void test_no_device(void **state)
 	show(&list);
 	assert_string_equal(shown, "no device of module vhost_bridge is open\n");
 	show_json(&list);
-	assert_string_equal(shown, "{\"devices\":[]}\n");
+	assert_string_equal(shown, "{\"bridges\":[],\"devices\":[]}\n");
+	/* Not known is not none. */
+	show_json(NULL);
+	assert_string_equal(shown, "{\"bridges\":[],\"devices\":null}\n");
 }
 
 static void test_busy_device(void **state)
@@ -145,7 +150,7 @@ static void test_busy_device_json(void **state)
 	vrings[2].status.chain_count = UINT64_MAX;
 	show_json(&list);
 	assert_string_equal(shown,
-			    "{\"devices\":[{\"id\":12,\"type\":\"blk\",\"owner_pid\":1234,\"features\":\"0x100000000\",\"vring_count_max\":16,\"vrings\":["
+			    "{\"bridges\":[],\"devices\":[{\"id\":12,\"type\":\"blk\",\"owner_pid\":1234,\"features\":\"0x100000000\",\"vring_count_max\":16,\"vrings\":["
 			    "{\"index\":0,\"state\":\"running\",\"fault\":null,\"num\":128,\"in_flight_count\":7,\"chain_count\":40000,\"read_bytes\":163840000,\"written_bytes\":1024,\"error_count\":3,\"kick_count\":39000,\"call_count\":20000,\"call_suppressed_count\":11,\"drain_count\":2},"
 			    "{\"index\":2,\"state\":\"broken\",\"fault\":\"head\",\"num\":0,\"in_flight_count\":0,\"chain_count\":18446744073709551615,\"read_bytes\":0,\"written_bytes\":0,\"error_count\":0,\"kick_count\":0,\"call_count\":0,\"call_suppressed_count\":0,\"drain_count\":0}"
 			    "]}]}\n");

@@ -134,6 +134,8 @@ void blk_guest_close(struct blk_guest *guest)
 
 void blk_guest_hang_up(struct blk_guest *guest)
 {
+	if (guest->translator)
+		translator_detach(guest->translator);
 	frontend_close(&guest->frontend);
 }
 
@@ -185,6 +187,8 @@ static uint64_t wanted_features(const struct blk_guest *guest)
 
 	if (guest->is_packed)
 		mask |= vhb_bit(VIRTIO_F_RING_PACKED);
+	if (guest->translator)
+		mask |= vhb_bit(VIRTIO_F_ACCESS_PLATFORM);
 	return mask;
 }
 
@@ -273,6 +277,8 @@ static int share_memory(struct blk_guest *guest)
 	struct page_server *source = guest->source;
 	int ret;
 
+	if (guest->translator)
+		return translator_attach(guest->translator, frontend);
 	if (!source)
 		return frontend_set_mem_table(frontend, &guest->memory.region,
 					      &guest->memory.fd, 1);

@@ -10,6 +10,7 @@
 #include "lib/frontend.h"
 #include "lib/guest_memory.h"
 #include "lib/postcopy.h"
+#include "lib/translator.h"
 #include "lib/vq_driver.h"
 
 /**
@@ -53,6 +54,8 @@ struct blk_guest_slot {
 /**
  * struct blk_guest - a guest
  * @is_packed: layout of its virtqueues
+ * @translator: its memory is behind an IOMMU; or NULL. To be set before
+ *              blk_guest_connect(), with @memory scattered
  * @has_log: it negotiates a dirty log; to be set after blk_guest_open()
  * @timeout_ms: of messages; BLK_GUEST_TIMEOUT_MS from blk_guest_open() on
  * @memory: its memory
@@ -67,6 +70,7 @@ struct blk_guest_slot {
  */
 struct blk_guest {
 	bool is_packed;
+	struct translator *translator;
 	bool has_log;
 	unsigned int timeout_ms;
 	struct guest_memory memory;

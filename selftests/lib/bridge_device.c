@@ -249,14 +249,25 @@ int bridge_start(const struct bridge *bridge, unsigned int index)
 	return bridge_call(bridge, VHOST_BRIDGE_START_VRING, &vring);
 }
 
-int bridge_stop(const struct bridge *bridge, unsigned int index)
+static int stop(const struct bridge *bridge, unsigned int index, uint32_t flags)
 {
 	const struct vhost_bridge_vring vring = {
 		.size_bytes = sizeof(vring),
 		.index = index,
+		.flags = flags,
 	};
 
 	return bridge_call(bridge, VHOST_BRIDGE_STOP_VRING, &vring);
+}
+
+int bridge_stop(const struct bridge *bridge, unsigned int index)
+{
+	return stop(bridge, index, 0);
+}
+
+int bridge_give_up(const struct bridge *bridge, unsigned int index)
+{
+	return stop(bridge, index, VHOST_BRIDGE_VRING_GIVE_UP);
 }
 
 void bridge_status(const struct bridge *bridge, unsigned int index,

@@ -159,6 +159,9 @@ int bridge_start(const struct bridge *bridge, unsigned int index);
 /** bridge_stop() - VHOST_BRIDGE_STOP_VRING: 0 or -errno */
 int bridge_stop(const struct bridge *bridge, unsigned int index);
 
+/** bridge_give_up() - the same with VHOST_BRIDGE_VRING_GIVE_UP */
+int bridge_give_up(const struct bridge *bridge, unsigned int index);
+
 /** bridge_status() - VHOST_BRIDGE_GET_VRING_STATUS */
 void bridge_status(const struct bridge *bridge, unsigned int index,
 		   struct vhost_bridge_vring_status *status);

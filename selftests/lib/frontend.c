@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/bits.h"
+#include "lib/fuzz_seed.h"
 
 #define CONNECT_RETRY_MS 10
 #define SEND_FDS_MAX 253
@@ -123,6 +124,7 @@ int frontend_send_bytes(struct frontend *frontend, const void *bytes,
 
 	if (fd_count > SEND_FDS_MAX)
 		return -EINVAL;
+	fuzz_seed_send(bytes, size_bytes, fds, fd_count);
 	if (fd_count) {
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
@@ -320,16 +322,32 @@ static uint32_t request_flags(const struct frontend *frontend)
 	return VHB_FLAG_VERSION | vhb_bit(VHB_FLAG_NEED_REPLY_BIT);
 }
 
+static void lock(struct frontend *frontend)
+{
+	if (frontend->lock)
+		pthread_mutex_lock(frontend->lock);
+}
+
+static int unlock(struct frontend *frontend, int ret)
+{
+	if (frontend->lock)
+		pthread_mutex_unlock(frontend->lock);
+	return ret;
+}
+
 int frontend_ask(struct frontend *frontend, uint32_t request,
 		 const void *payload, size_t size_bytes, void *reply,
 		 size_t reply_bytes)
 {
-	int ret = frontend_send(frontend, request, request_flags(frontend),
-				payload, size_bytes, NULL, 0);
+	int ret;
 
-	if (ret)
-		return ret;
-	return frontend_receive_reply(frontend, request, reply, reply_bytes);
+	lock(frontend);
+	ret = frontend_send(frontend, request, request_flags(frontend),
+			    payload, size_bytes, NULL, 0);
+	if (!ret)
+		ret = frontend_receive_reply(frontend, request, reply,
+					     reply_bytes);
+	return unlock(frontend, ret);
 }
 
 int frontend_ask_fd(struct frontend *frontend, uint32_t request,
@@ -362,16 +380,19 @@ int frontend_tell(struct frontend *frontend, uint32_t request,
 		  const void *payload, size_t size_bytes, const int *fds,
 		  unsigned int fd_count)
 {
-	int ret = frontend_send(frontend, request, request_flags(frontend),
-				payload, size_bytes, fds, fd_count);
+	int ret;
 
-	if (ret || !wants_ack(frontend))
-		return ret;
-	ret = frontend_receive_reply(frontend, request, &frontend->last_ack,
-				     sizeof(frontend->last_ack));
-	if (ret)
-		return ret;
-	return frontend->last_ack ? -EREMOTEIO : 0;
+	lock(frontend);
+	ret = frontend_send(frontend, request, request_flags(frontend),
+			    payload, size_bytes, fds, fd_count);
+	if (!ret && wants_ack(frontend)) {
+		ret = frontend_receive_reply(frontend, request,
+					     &frontend->last_ack,
+					     sizeof(frontend->last_ack));
+		if (!ret && frontend->last_ack)
+			ret = -EREMOTEIO;
+	}
+	return unlock(frontend, ret);
 }
 
 static int expect_end(struct frontend *frontend, unsigned int wait_ms)

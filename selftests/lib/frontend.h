@@ -2,6 +2,7 @@
 #ifndef SELFTESTS_LIB_FRONTEND_H
 #define SELFTESTS_LIB_FRONTEND_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +33,7 @@
  * @acked_protocol_mask: what frontend_set_protocol_features() negotiated
  * @last_ack: value of the last one; 0 means success
  * @is_reply_empty: the last reply had no payload
+ * @lock: held while a request waits for its reply, if others send too; or NULL
  * @why: what was wrong when a function returned -EPROTO
  */
 struct frontend {
@@ -41,6 +43,7 @@ struct frontend {
 	uint64_t acked_protocol_mask;
 	uint64_t last_ack;
 	bool is_reply_empty;
+	pthread_mutex_t *lock;
 	char why[160];
 };
 
@@ -188,6 +191,10 @@ int frontend_get_config(struct frontend *frontend, uint32_t offset_bytes,
 			uint32_t flags, void *data, uint32_t size_bytes);
 int frontend_set_config(struct frontend *frontend, uint32_t offset_bytes,
 			uint32_t flags, const void *data, uint32_t size_bytes);
+
+/** frontend_iotlb() - IOTLB_MSG, an update or an invalidation */
+int frontend_iotlb(struct frontend *frontend,
+		   const struct vhb_wire_iotlb *entry);
 int frontend_set_mtu(struct frontend *frontend, uint64_t mtu);
 int frontend_send_rarp(struct frontend *frontend, const uint8_t mac[6]);
 int frontend_get_status(struct frontend *frontend, uint64_t *status_out);

@@ -275,3 +275,10 @@ int frontend_set_inflight_fd(struct frontend *frontend,
 	return frontend_tell(frontend, VHB_SET_INFLIGHT_FD, inflight,
 			     sizeof(*inflight), &fd, 1);
 }
+
+int frontend_iotlb(struct frontend *frontend,
+		   const struct vhb_wire_iotlb *entry)
+{
+	return frontend_tell(frontend, VHB_IOTLB_MSG, entry, sizeof(*entry),
+			     NULL, 0);
+}

@@ -95,6 +95,9 @@ int net_guest_init(struct net_guest *guest,
 		ret = guest_memory_create(&guest->memory[i],
 					  region_mib(config), region_gpa[i],
 					  0);
+		if (!ret && config->translator)
+			ret = translator_scatter(config->translator,
+						 &guest->memory[i]);
 		if (ret)
 			goto close_guest;
 	}
@@ -169,6 +172,9 @@ int net_guest_share_memory(struct net_guest *guest)
 	int fds[NET_GUEST_REGIONS_MAX];
 	unsigned int i;
 
+	if (guest->config.translator)
+		return translator_attach(guest->config.translator,
+					 &guest->frontend);
 	for (i = 0; i < guest->config.regions; i++) {
 		regions[i] = guest->memory[i].region;
 		fds[i] = guest->memory[i].fd;
@@ -389,6 +395,8 @@ void net_guest_close(struct net_guest *guest)
 {
 	unsigned int i;
 
+	if (guest->config.translator)
+		translator_detach(guest->config.translator);
 	frontend_close(&guest->frontend);
 	for (i = 0; i < 2 * NET_GUEST_PAIRS_MAX; i++)
 		guest_ring_destroy(&guest->queues[i].ring);

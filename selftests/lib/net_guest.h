@@ -8,6 +8,7 @@
 
 #include "lib/frontend.h"
 #include "lib/guest_ring.h"
+#include "lib/translator.h"
 
 /**
  * DOC: a guest with a network card, front-end and driver in one
@@ -47,6 +48,7 @@ enum net_guest_base {
  * @has_header_apart: the virtio-net header gets a descriptor of its own, as
  *                    drivers did before VIRTIO 1
  * @is_indirect: send with indirect descriptors
+ * @translator: its memory is behind an IOMMU; or NULL
  * @has_call_sockets: calls come through socket pairs, as with User-Mode Linux
  */
 struct net_guest_config {
@@ -58,6 +60,7 @@ struct net_guest_config {
 	bool has_header_apart;
 	bool is_indirect;
 	bool has_call_sockets;
+	struct translator *translator;
 };
 
 /**

@@ -128,6 +128,11 @@ static uint64_t gpa_of(struct recorder *recorder, uint64_t hva, uint64_t bytes)
 	return UINT64_MAX;
 }
 
+uint64_t recorder_gpa(struct recorder *recorder, uint64_t hva, uint64_t bytes)
+{
+	return gpa_of(recorder, hva, bytes);
+}
+
 static bool is_packed(const struct recorder *recorder)
 {
 	return vhb_has_bit(recorder->acked_mask, VIRTIO_F_RING_PACKED);
@@ -140,6 +145,12 @@ static void find_rings(struct recorder *recorder,
 {
 	const bool packed = is_packed(recorder);
 
+	if (recorder_has_iotlb(recorder)) {
+		gpas[0] = addr->desc_user_addr;
+		gpas[1] = addr->avail_user_addr;
+		gpas[2] = addr->used_user_addr;
+		return;
+	}
 	gpas[0] = gpa_of(recorder, addr->desc_user_addr, 16 * num);
 	gpas[1] = gpa_of(recorder, addr->avail_user_addr,
 			 packed ? 4 : 6 + 2 * num);
@@ -214,6 +225,7 @@ static int op_set_features(struct vhb_kdev *kdev, uint64_t mask)
 			fault(recorder, "SET_FEATURES while vring %u runs", i);
 	if (!ret) {
 		recorder->acked_mask = mask;
+		recorder->iotlb.entry_count = 0;
 		recorder_mark(recorder);
 	}
 	return finish(recorder, ret, "SET_FEATURES %#llx",
@@ -239,6 +251,7 @@ static int take_table(struct recorder *recorder,
 	for (unsigned int i = 0; i < recorder->kdev.vring_count; i++)
 		if (recorder->vrings[i].is_running)
 			check_rings(recorder, &recorder->vrings[i]);
+	recorder_check_entries(recorder);
 	recorder_mark(recorder);
 	return 0;
 }
@@ -413,6 +426,8 @@ static int op_start_vring(struct vhb_kdev *kdev, unsigned int index)
 	if (!vring->num || !vring->has_addr || !vring->has_kick)
 		fault(recorder, "START of vring %u, which is not set up", index);
 	check_rings(recorder, vring);
+	if (!ret)
+		ret = recorder_look_up_used(recorder, vring);
 	if (!ret) {
 		recorder_save_base(vring, false);
 		vring->is_running = true;

@@ -27,6 +27,8 @@
  *	SET_VRING_CALL 0 none
  *	SET_VRING_ERR 0 none
  *	SET_VRING_SLOT 0
+ *	IOTLB_UPDATE 0x10000+0x1000 at 0x100000 permission 3
+ *	IOTLB_INVALIDATE 0x10000+0x1000
  *	START 0
  *	DRAIN 0
  *	STOP 0
@@ -40,7 +42,7 @@
  * the kernel might mark is marked.
  *
  * Ring addresses are shown as guest physical addresses, found with the memory
- * table in force. An eventfd is shown by the label it was given, as "eventfd"
+ * table in force; with VIRTIO_F_ACCESS_PLATFORM as they are. An eventfd is shown by the label it was given, as "eventfd"
  * without one. A slot is only shown when the vring has one, and is written as our
  * module does: {0, 0} when the vring starts, {base, 1} when it stops, be it by
  * RESET. A call that was told to fail ends in "= EINVAL" or whatever.
@@ -117,6 +119,18 @@ void recorder_fail_named(struct recorder *recorder, const char *name,
  * it. It tells of news, too.
  */
 void recorder_make_drain(struct recorder *recorder);
+
+/**
+ * recorder_make_iotlb() - from now on it offers VIRTIO_F_ACCESS_PLATFORM
+ * @recorder: the recorder; only without a session
+ *
+ * A vring can start when its used ring is known; if it is not, that is missed.
+ */
+void recorder_make_iotlb(struct recorder *recorder);
+
+/** recorder_miss() - a vring misses an address, for VHOST_ACCESS_* */
+void recorder_miss(struct recorder *recorder, uint64_t iova,
+		   uint8_t permission);
 
 /** recorder_wait_draining() - until so many vrings drain, or the test fails */
 void recorder_wait_draining(struct recorder *recorder, unsigned int count);

@@ -12,6 +12,7 @@
 #include <linux/vhost_bridge.h>
 
 #include "lib/bits.h"
+#include "lib/fuzz_seed.h"
 #include "wire/protocol.h"
 
 /* As in /proc/PID/fdinfo; 0 for what is no eventfd */
@@ -52,6 +53,8 @@ void recorder_forget(struct recorder *recorder)
 			recorder_save_base(&recorder->vrings[i], true);
 	recorder->is_owned = false;
 	recorder->acked_mask = 0;
+	recorder->iotlb.entry_count = 0;
+	recorder->iotlb.miss_count = 0;
 	recorder->log_base = 0;
 	free(recorder->table);
 	recorder->table = NULL;
@@ -127,6 +130,7 @@ void recorder_label_fd(struct recorder *recorder, int fd, const char *label)
 
 void recorder_fail_nth(struct recorder *recorder, unsigned int nth, int error)
 {
+	fuzz_seed_event(SCRIPT_FAIL_NTH, nth, error);
 	pthread_mutex_lock(&recorder->lock);
 	recorder->fail_nth = nth;
 	recorder->fail_nth_error = error;
@@ -136,6 +140,9 @@ void recorder_fail_nth(struct recorder *recorder, unsigned int nth, int error)
 void recorder_fail_named(struct recorder *recorder, const char *name,
 			 int error, unsigned int times)
 {
+	if (name)
+		fuzz_seed_event(SCRIPT_FAIL_NAMED, script_call_index(name),
+				error | times << 8);
 	pthread_mutex_lock(&recorder->lock);
 	recorder->fail_name = name;
 	recorder->fail_name_error = error;
@@ -146,6 +153,7 @@ void recorder_fail_named(struct recorder *recorder, const char *name,
 void recorder_advance(struct recorder *recorder, unsigned int index,
 		      unsigned int count)
 {
+	fuzz_seed_event(SCRIPT_ADVANCE, index, count);
 	pthread_mutex_lock(&recorder->lock);
 	recorder->vrings[index].base =
 		(recorder->vrings[index].base + count) & 0xffff;
@@ -155,6 +163,7 @@ void recorder_advance(struct recorder *recorder, unsigned int index,
 void recorder_set_base(struct recorder *recorder, unsigned int index,
 		       uint32_t base)
 {
+	fuzz_seed_event(SCRIPT_SET_BASE, index, base);
 	pthread_mutex_lock(&recorder->lock);
 	recorder->vrings[index].base = base;
 	pthread_mutex_unlock(&recorder->lock);
@@ -169,6 +178,7 @@ char *recorder_take(struct recorder *recorder)
 	recorder->lines = NULL;
 	recorder->line_bytes = 0;
 	pthread_mutex_unlock(&recorder->lock);
+	fuzz_seed_calls(lines);
 	return lines;
 }
 

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "lib/fuzz_seed.h"
+
 #define WAIT_MS 10000
 
 static struct vhb_kdev_ops drain_ops;
@@ -79,12 +81,13 @@ static void on_news(void *argument, unsigned int events)
 		listener->on_config(listener->argument);
 	for (unsigned int i = 0; i < recorder->kdev.vring_count; i++)
 		tell_of_vring(recorder, i);
+	recorder_tell_misses(recorder);
 	if (recorder->listener && !recorder->news_watch.value)
 		watch(recorder);
 }
 
-static void op_listen(struct vhb_kdev *kdev, struct vhb_loop *loop,
-		      const struct vhb_kdev_listener *listener)
+void recorder_listen(struct vhb_kdev *kdev, struct vhb_loop *loop,
+		     const struct vhb_kdev_listener *listener)
 {
 	struct recorder *recorder = of(kdev);
 
@@ -99,7 +102,7 @@ static void op_listen(struct vhb_kdev *kdev, struct vhb_loop *loop,
 void recorder_make_drain(struct recorder *recorder)
 {
 	drain_ops = recorder_ops;
-	drain_ops.listen = op_listen;
+	drain_ops.listen = recorder_listen;
 	drain_ops.drain_vring = recorder_drain_vring;
 	recorder->kdev.ops = &drain_ops;
 	recorder->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -139,16 +142,19 @@ void recorder_finish_drain(struct recorder *recorder, unsigned int index)
 {
 	struct recorded_vring *vring = &recorder->vrings[index];
 
+	fuzz_seed_event(SCRIPT_FINISH_DRAIN, index, 0);
 	assert_true(take_flag(recorder, &vring->is_draining));
 	set_flag(recorder, &vring->is_drained);
 }
 
 void recorder_break(struct recorder *recorder, unsigned int index)
 {
+	fuzz_seed_event(SCRIPT_BREAK, index, 0);
 	set_flag(recorder, &recorder->vrings[index].is_broken);
 }
 
 void recorder_change_config(struct recorder *recorder)
 {
+	fuzz_seed_event(SCRIPT_CONFIG, 0, 0);
 	set_flag(recorder, &recorder->is_config_new);
 }

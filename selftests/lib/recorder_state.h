@@ -36,6 +36,29 @@ struct recorded_vring {
 	int call_fd;
 };
 
+struct recorded_entry {
+	uint64_t iova;
+	uint64_t size_bytes;
+	uint64_t hva;
+	uint8_t permission;
+};
+
+struct recorded_miss {
+	uint64_t iova;
+	uint8_t permission;
+};
+
+#define RECORDER_ENTRIES_MAX 256
+#define RECORDER_MISSES_MAX 8192
+
+/* What the kernel's IOTLB knows, and what it has to tell */
+struct recorded_iotlb {
+	struct recorded_entry entries[RECORDER_ENTRIES_MAX];
+	unsigned int entry_count;
+	struct recorded_miss misses[RECORDER_MISSES_MAX];
+	unsigned int miss_count;
+};
+
 struct recorder {
 	struct vhb_kdev kdev;
 	pthread_mutex_t lock;
@@ -47,6 +70,7 @@ struct recorder {
 	bool may_miss_log;
 	struct vhost_memory *table;
 	struct recorded_vring vrings[VHB_VRING_COUNT_MAX];
+	struct recorded_iotlb iotlb;
 	struct recorder_label labels[LABEL_COUNT];
 	unsigned int label_count;
 	char *lines;
@@ -110,5 +134,25 @@ void recorder_save_base(const struct recorded_vring *vring, bool is_saved);
 
 /** recorder_count_running() - vrings that run; the lock is held */
 unsigned int recorder_count_running(const struct recorder *recorder);
+
+/** recorder_gpa() - guest address of what the kernel was told; none is a fault */
+uint64_t recorder_gpa(struct recorder *recorder, uint64_t hva, uint64_t bytes);
+
+/** recorder_listen() - &vhb_kdev_ops.listen of one that has news */
+void recorder_listen(struct vhb_kdev *kdev, struct vhb_loop *loop,
+		     const struct vhb_kdev_listener *listener);
+
+/** recorder_tell_misses() - all there are, from the loop */
+void recorder_tell_misses(struct recorder *recorder);
+
+/** recorder_has_iotlb() - are addresses IOVAs? The lock is held */
+bool recorder_has_iotlb(const struct recorder *recorder);
+
+/** recorder_look_up_used() - may a vring start? -EAGAIN and a miss if not */
+int recorder_look_up_used(struct recorder *recorder,
+			  const struct recorded_vring *vring);
+
+/** recorder_check_entries() - all in the memory table, or it is a fault */
+void recorder_check_entries(struct recorder *recorder);
 
 #endif

@@ -19,7 +19,9 @@
 #include <cmocka.h>
 
 #include "lib/bits.h"
+#include "lib/fuzz_seed.h"
 #include "lib/log.h"
+#include "lib/recorder_state.h"
 #include "loop/loop.h"
 
 #define TIMEOUT_MS 10000
@@ -27,6 +29,7 @@
 enum command_kind {
 	COMMAND_NOTHING,
 	COMMAND_SERVE,
+	COMMAND_REPORT,
 	COMMAND_STOP,
 };
 
@@ -34,6 +37,8 @@ struct command {
 	enum command_kind kind;
 	int fd;
 	uint64_t queue_num;
+	struct vhb_report *report;
+	bool has_iommu;
 	unsigned int log_reply_bytes;
 	bool has_postcopy;
 };
@@ -75,6 +80,7 @@ static int serve(struct fixture_engine *engine, const struct command *command)
 		.loop = engine->loop,
 		.kdev = engine->kdev,
 		.queue_num = command->queue_num,
+		.has_iommu = command->has_iommu,
 		.log_reply_bytes = command->log_reply_bytes,
 		.has_postcopy = command->has_postcopy,
 		.on_end = on_session_end,
@@ -96,6 +102,8 @@ static void on_command(void *argument, unsigned int events)
 		abort();
 	if (command.kind == COMMAND_SERVE)
 		ret = serve(engine, &command);
+	else if (command.kind == COMMAND_REPORT)
+		vhb_session_report(engine->session, command.report);
 	else if (command.kind == COMMAND_STOP)
 		vhb_loop_stop(engine->loop);
 	if (vhb_loop_watch(engine->loop, engine->command_fds[0], POLLIN,
@@ -234,6 +242,19 @@ int session_fixture_setup_drain(void **state)
 	return 0;
 }
 
+int session_fixture_setup_iommu(void **state)
+{
+	struct session_fixture *fixture;
+	int ret = session_fixture_setup(state);
+
+	if (ret)
+		return ret;
+	fixture = *state;
+	fixture->has_iommu = true;
+	recorder_make_iotlb(fixture->recorder);
+	return 0;
+}
+
 int session_fixture_teardown(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -244,6 +265,8 @@ int session_fixture_teardown(void **state)
 	engine_destroy(fixture->engine);
 	assert_int_equal(recorder_running(fixture->recorder), 0);
 	recorder_assert_no_fault(fixture->recorder);
+	free(recorder_take(fixture->recorder));
+	fuzz_seed_end();
 	recorder_destroy(fixture->recorder);
 	guest_memory_destroy(&fixture->memory);
 	for (unsigned int i = 0; i < FIXTURE_EVENTFD_COUNT; i++) {
@@ -255,17 +278,33 @@ int session_fixture_teardown(void **state)
 	return 0;
 }
 
+static void begin_seed(const struct session_fixture *fixture)
+{
+	const struct recorder *recorder = fixture->recorder;
+	const struct script_device device = {
+		.flags = recorder->news_fd >= 0 ? SCRIPT_DRAINS : 0,
+		.vring_count = recorder->kdev.vring_count,
+		.queue_num = fixture->queue_num,
+		.features_mask = recorder->features_mask,
+		.protocol_features_mask = recorder->protocol_features_mask,
+	};
+
+	fuzz_seed_connect(&device);
+}
+
 void fixture_connect(struct session_fixture *fixture)
 {
 	struct command command = {
 		.kind = COMMAND_SERVE,
 		.queue_num = fixture->queue_num,
+		.has_iommu = fixture->has_iommu,
 		.log_reply_bytes = fixture->log_reply_bytes,
 		.has_postcopy = fixture->has_postcopy,
 	};
 	int fds[2];
 
 	assert_false(fixture->is_connected);
+	begin_seed(fixture);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 				    fds), 0);
 	frontend_adopt(&fixture->frontend, fds[0], TIMEOUT_MS);
@@ -297,6 +336,16 @@ void fixture_expect_ended(struct session_fixture *fixture)
 		fail_msg("connection is not closed: %s", strerrorname_np(-ret));
 	wait_ended(fixture);
 	frontend_close(&fixture->frontend);
+}
+
+void fixture_report(struct session_fixture *fixture, struct vhb_report *report)
+{
+	const struct command command = {
+		.kind = COMMAND_REPORT,
+		.report = report,
+	};
+
+	engine_command(fixture->engine, &command);
 }
 
 void fixture_expect_alive(struct session_fixture *fixture)

@@ -9,6 +9,7 @@
 #include "lib/guest_memory.h"
 #include "lib/recorder.h"
 #include "lib/resources.h"
+#include "session/report.h"
 #include "session/session.h"
 
 /**
@@ -86,6 +87,7 @@
  * @kick_fds: an eventfd each vring, labelled kick0, kick1 ...
  * @call_fds: likewise, call0 ...
  * @queue_num: what GET_QUEUE_NUM will answer the next front-end
+ * @has_iommu: VIRTIO_F_ACCESS_PLATFORM will be offered to the next front-end
  * @log_reply_bytes: what the session is told of the reply to SET_LOG_BASE
  * @has_postcopy: the next front-end may be offered postcopy
  * @is_connected: there is a front-end
@@ -99,6 +101,7 @@ struct session_fixture {
 	int kick_fds[FIXTURE_EVENTFD_COUNT];
 	int call_fds[FIXTURE_EVENTFD_COUNT];
 	uint64_t queue_num;
+	bool has_iommu;
 	unsigned int log_reply_bytes;
 	bool has_postcopy;
 	bool is_connected;
@@ -110,6 +113,7 @@ struct session_fixture {
 int session_fixture_setup(void **state);
 int session_fixture_setup_blk(void **state);
 int session_fixture_setup_drain(void **state);
+int session_fixture_setup_iommu(void **state);
 int session_fixture_teardown(void **state);
 
 /** A test with a fixture */
@@ -127,6 +131,11 @@ int session_fixture_teardown(void **state);
 	cmocka_unit_test_setup_teardown(function, session_fixture_setup_drain, \
 					session_fixture_teardown)
 
+/** A test with a fixture that offers an IOMMU: recorder_make_iotlb() */
+#define iommu_fixture_test(function) \
+	cmocka_unit_test_setup_teardown(function, session_fixture_setup_iommu, \
+					session_fixture_teardown)
+
 /** fixture_connect() - a new front-end comes; the one before must have left */
 void fixture_connect(struct session_fixture *fixture);
 
@@ -135,6 +144,9 @@ void fixture_disconnect(struct session_fixture *fixture);
 
 /** fixture_expect_ended() - the session closes the connection by itself */
 void fixture_expect_ended(struct session_fixture *fixture);
+
+/** fixture_report() - vhb_session_report(), also without a session */
+void fixture_report(struct session_fixture *fixture, struct vhb_report *report);
 
 /** fixture_expect_alive() - the session answers; all before it is done */
 void fixture_expect_alive(struct session_fixture *fixture);

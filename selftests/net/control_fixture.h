@@ -136,25 +136,23 @@ static inline int start_control(uint32_t base)
 
 static inline void share_memory(void)
 {
-	struct {
-		struct vhost_memory head;
-		struct vhost_memory_region regions[2];
-	} table = {
-		.head.nregions = 2,
-		/* Two that adjoin, as a window with two files may be told */
-		.regions = {
-			{ .guest_phys_addr = CONTROL_GPA,
-			  .memory_size = 0x8000,
-			  .userspace_addr = (uintptr_t)guest.memory.base },
-			{ .guest_phys_addr = CONTROL_GPA + 0x8000,
-			  .memory_size = (CONTROL_MIB << 20) - 0x8000,
-			  .userspace_addr = (uintptr_t)guest.memory.base +
-					    0x8000 },
-		},
+	/* Two that adjoin, as a window with two files may be told */
+	const struct vhost_memory_region regions[] = {
+		{ .guest_phys_addr = CONTROL_GPA,
+		  .memory_size = 0x8000,
+		  .userspace_addr = (uintptr_t)guest.memory.base },
+		{ .guest_phys_addr = CONTROL_GPA + 0x8000,
+		  .memory_size = (CONTROL_MIB << 20) - 0x8000,
+		  .userspace_addr = (uintptr_t)guest.memory.base + 0x8000 },
 	};
+	struct vhost_memory *table = calloc(1, sizeof(*table) +
+					       sizeof(regions));
 
-	assert_int_equal(guest.kdev->ops->set_mem_table(guest.kdev,
-							&table.head), 0);
+	assert_non_null(table);
+	table->nregions = VHB_ARRAY_COUNT(regions);
+	memcpy(table->regions, regions, sizeof(regions));
+	assert_int_equal(guest.kdev->ops->set_mem_table(guest.kdev, table), 0);
+	free(table);
 }
 
 /* A device with a guest whose data vrings run, its control queue does not yet */
@@ -177,7 +175,9 @@ static inline void begin_guest(unsigned int pairs, uint64_t without)
 					     CONTROL_GPA, 0), 0);
 	assert_int_equal(net_driver_init(&guest.driver, &guest.memory, 0x7000,
 					 CONTROL_NUM), 0);
-	guest.features = guest.kdev->ops->features(guest.kdev) & ~without;
+	/* The session acks that only where there is a log. */
+	guest.features = guest.kdev->ops->features(guest.kdev) & ~without &
+			 ~vhb_bit(VHOST_F_LOG_ALL);
 	guest.driver.ring.has_event_idx = vhb_has_bit(guest.features,
 						      VIRTIO_RING_F_EVENT_IDX);
 	guest.index = vhb_has_bit(guest.features, VIRTIO_NET_F_MQ) ?

@@ -66,7 +66,8 @@ static void test_frames_with_offloads(void **state)
 
 	(void)state;
 	kdev->ops->destroy(kdev);
-	exchange(mask & ~vhb_bit(VIRTIO_RING_F_EVENT_IDX));
+	exchange(mask & ~vhb_bit(VIRTIO_RING_F_EVENT_IDX) &
+		 ~vhb_bit(VIRTIO_F_ACCESS_PLATFORM));
 }
 
 static void test_rounds_of_frames_leave_nothing(void **state)

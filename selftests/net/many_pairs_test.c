@@ -14,9 +14,15 @@
 #include "lib/bits.h"
 #include "lib/host_link.h"
 #include "lib/net_bench.h"
+#include "lib/net_driver.h"
 
 #define PAIRS NET_GUEST_PAIRS_MAX
 #define FRAMES 8
+/* The control queue's number fits the eight bits of an index just so. */
+#define CONTROL_INDEX (2 * PAIRS)
+#define CONTROL_NUM 64
+/* Behind the buffers of the first ring, before those of the second */
+#define CONTROL_OFFSET 0x1c0000
 /* Too few for so many */
 #define FDS_SOFT 128
 
@@ -82,10 +88,43 @@ static void every_pair_carries_frames(void **state)
 	assert_int_equal(after.vhost_tasks, 0);
 }
 
+static int set_pairs(struct net_driver *driver, uint8_t count)
+{
+	const uint8_t argument[] = { count, 0 };
+
+	return net_driver_command(driver, VIRTIO_NET_CTRL_MQ,
+				  VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, argument,
+				  sizeof(argument));
+}
+
+static void guest_picks_from_all_pairs(void **state)
+{
+	struct net_guest_config config = config_of_all_pairs();
+	struct net_driver driver;
+
+	(void)state;
+	config.features |= vhb_bit(VIRTIO_NET_F_CTRL_VQ);
+	assert_int_equal(net_bench_start(&bench, arguments), 0);
+	assert_int_equal(net_guest_open(&bench.guest, &config,
+					bench.broker.socket_path), 0);
+	assert_int_equal(net_driver_init(&driver, &bench.guest.memory[0],
+					 CONTROL_OFFSET, CONTROL_NUM), 0);
+	assert_int_equal(guest_ring_start(&driver.ring, &bench.guest.frontend,
+					  CONTROL_INDEX), 0);
+	assert_int_equal(net_bench_exchange(&bench, 0, FRAMES), 0);
+	assert_int_equal(set_pairs(&driver, PAIRS + 1), VIRTIO_NET_ERR);
+	assert_int_equal(set_pairs(&driver, PAIRS), VIRTIO_NET_OK);
+	assert_int_equal(net_bench_exchange(&bench, PAIRS - 1, FRAMES), 0);
+	assert_int_equal(set_pairs(&driver, 1), VIRTIO_NET_OK);
+	assert_int_equal(net_bench_exchange(&bench, 0, FRAMES), 0);
+	net_driver_destroy(&driver);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(every_pair_carries_frames, tear_down),
+		cmocka_unit_test_teardown(guest_picks_from_all_pairs, tear_down),
 	};
 
 	if (!vhost_net_is_there())

@@ -30,8 +30,7 @@ static unsigned int count_marks(void)
 
 static void set_logging(bool on, bool ring)
 {
-	struct vhb_control_queue *control =
-		&vhb_net_of(guest.kdev)->control.queue;
+	const uint64_t log_all = vhb_bit(VHOST_F_LOG_ALL);
 	const struct guest_ring *queue = &guest.driver.ring;
 	const struct vhost_vring_addr addr = {
 		.index = guest.index,
@@ -43,9 +42,12 @@ static void set_logging(bool on, bool ring)
 				  ((uint8_t *)queue->used - guest.memory.base),
 	};
 
-	vhb_control_queue_set_log_base(control,
-				       (uintptr_t)log_bits + LOG_SHIFT);
-	vhb_control_queue_set_logging(control, on);
+	assert_int_equal(guest.kdev->ops->set_log_base(guest.kdev,
+						       (uintptr_t)log_bits +
+						       LOG_SHIFT), 0);
+	assert_int_equal(guest.kdev->ops->set_features(guest.kdev,
+						       guest.features |
+						       (on ? log_all : 0)), 0);
 	assert_int_equal(guest.kdev->ops->set_vring_addr(guest.kdev, &addr), 0);
 }
 
@@ -117,6 +119,23 @@ static void test_used_rings_are_marked(void **state)
 	end_log();
 }
 
+/* As vhost does: whoever asked for it is told. */
+static void test_marks_are_told(void **state)
+{
+	const int told_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	(void)state;
+	begin_log();
+	assert_int_equal(guest.kdev->ops->set_log_fd(guest.kdev, told_fd), 0);
+	assert_int_equal(promiscuous(), VIRTIO_NET_OK);
+	assert_false(turn_until(told_fd, CONTROL_QUIET_MS));
+	set_logging(true, false);
+	assert_int_equal(promiscuous(), VIRTIO_NET_OK);
+	assert_true(turn_until(told_fd, CONTROL_WAIT_MS));
+	end_log();
+	close(told_fd);
+}
+
 /* What others have marked in the same word stays. */
 static void test_marks_of_others_stay(void **state)
 {
@@ -152,6 +171,7 @@ int main(void)
 		FIXTURE_TEST(test_without_a_log_nothing_is_marked),
 		FIXTURE_TEST(test_answers_are_marked),
 		FIXTURE_TEST(test_used_rings_are_marked),
+		FIXTURE_TEST(test_marks_are_told),
 		FIXTURE_TEST(test_marks_of_others_stay),
 		FIXTURE_TEST(test_log_that_shrank_breaks_the_queue),
 	};

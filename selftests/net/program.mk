@@ -6,3 +6,4 @@ ldflags_net/net_workers_test := -Wl,--wrap=ioctl
 ldflags_net/net_link_test := -Wl,--wrap=ioctl
 ldflags_net/net_device_test := -Wl,--wrap=ioctl
 ldflags_net/net_setup_test := -Wl,--wrap=ioctl
+ldflags_net/iotlb_port_test := -Wl,--wrap=ioctl

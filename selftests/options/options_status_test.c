@@ -40,6 +40,9 @@ static void test_every_option(void **state)
 	assert_true(options.status.json);
 	assert_true(options.status.monitor);
 	assert_int_equal(options.verbosity, 2);
+	assert_null(options.status.control_dir);
+	parse_ok("vhost-bridge status --control-dir=/d", &options);
+	assert_string_equal(options.status.control_dir, "/d");
 }
 
 static void test_help_and_version(void **state)
@@ -98,7 +101,7 @@ static void test_help_says_what_there_is(void **state)
 	assert_non_null(strstr(help, "Usage: vhost-bridge status [--json]"));
 	assert_non_null(strstr(help, "--monitor"));
 	assert_non_null(strstr(help, "--verbose"));
-	assert_null(strstr(help, "socket"));
+	assert_null(strstr(help, "--socket-path"));
 	assert_null(strstr(help, "--print-capabilities"));
 	free(help);
 }

@@ -69,6 +69,55 @@ static void test_every_option(void **state)
 	assert_string_equal(options.net.vhost_path, "/dev/x");
 }
 
+static void test_control(void **state)
+{
+	struct vhb_options options;
+
+	(void)state;
+	parse_ok("vhost-bridge net --fd=7 --tap=t", &options);
+	assert_null(options.control_dir);
+	assert_false(options.no_control);
+	parse_ok("vhost-bridge blk --fd=7 --blk-file=f --control-dir=/d",
+		 &options);
+	assert_string_equal(options.control_dir, "/d");
+	parse_ok("vhost-bridge net --fd=7 --tap=t --no-control", &options);
+	assert_true(options.no_control);
+	check_complaint("vhost-bridge net --fd=7 --tap=t --no-control --control-dir=/d",
+			"--control-dir and --no-control exclude each other",
+			"(see vhost-bridge net --help)");
+	check_complaint("vhost-bridge net --fd=7 --tap=t --control-dir=",
+			"--control-dir needs the path of a directory",
+			"(see vhost-bridge net --help)");
+}
+
+static void test_trace(void **state)
+{
+	struct vhb_options options;
+
+	(void)state;
+	parse_ok("vhost-bridge net --fd=7 --tap=t", &options);
+	assert_false(options.has_trace);
+	parse_ok("vhost-bridge net --fd=7 --tap=t --trace=protocol", &options);
+	assert_true(options.has_trace);
+	assert_null(options.trace_path);
+	parse_ok("vhost-bridge blk --fd=7 --blk-file=f --trace=protocol,/tmp/a,b",
+		 &options);
+	assert_true(options.has_trace);
+	assert_string_equal(options.trace_path, "/tmp/a,b");
+	check_complaint("vhost-bridge net --fd=7 --tap=t --trace=packets",
+			"--trace=packets is neither protocol nor protocol,FILE",
+			"(see vhost-bridge net --help)");
+	check_complaint("vhost-bridge net --fd=7 --tap=t --trace=protocols",
+			"--trace=protocols is neither",
+			"(see vhost-bridge net --help)");
+	check_complaint("vhost-bridge net --fd=7 --tap=t --trace=protocol,",
+			"needs the path of a file",
+			"(see vhost-bridge net --help)");
+	check_complaint("vhost-bridge status --trace=protocol",
+			"unknown option '--trace'",
+			"(see vhost-bridge status --help)");
+}
+
 static void test_ready_descriptors(void **state)
 {
 	struct vhb_options options;
@@ -408,7 +457,7 @@ static void test_no_type(void **state)
 static void test_other_types(void **state)
 {
 	static const char * const types[] = {
-		"vsock", "scsi", "vdpa", "top",
+		"vsock", "scsi", "vdpa",
 	};
 	static const char help[] = "(see vhost-bridge --help)";
 	char complaint[64];
@@ -432,6 +481,8 @@ static void test_other_types(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_least_command_line),
 	cmocka_unit_test(test_every_option),
+	cmocka_unit_test(test_control),
+	cmocka_unit_test(test_trace),
 	cmocka_unit_test(test_ready_descriptors),
 	cmocka_unit_test(test_vhost_descriptors_tell_pairs),
 	cmocka_unit_test(test_most_descriptors),

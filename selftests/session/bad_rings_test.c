@@ -174,6 +174,38 @@ static void a_ring_that_is_not_aligned_never_reaches_the_kernel(void **state)
 	}
 }
 
+/* Aligned for the front-end, but its regions begin at odd places of their files. */
+static void a_ring_that_an_odd_region_misaligns_never_reaches_the_kernel(void **state)
+{
+	struct session_fixture *fixture = *state;
+	struct vhb_wire_vring_addr addr = {
+		.index = 1,
+		.desc_uva = FIXTURE_UVA + 0x10000000,
+		.avail_uva = FIXTURE_UVA + 0x10008000,
+		.used_uva = FIXTURE_UVA + 0x1000c000,
+	};
+	struct vhb_wire_region region;
+	struct guest_memory odd;
+
+	refusal_begin(fixture);
+	ok(frontend_set_vring_num(&fixture->frontend, 1, 256));
+	for (unsigned int more = 1; more < 16; more++) {
+		ok(guest_memory_create(&odd, 2, 2 * FIXTURE_MEMORY_BYTES,
+				       FIXTURE_UVA + 0x10000000));
+		region = odd.region;
+		region.size_bytes -= 4096;
+		region.gpa += more;
+		region.offset_bytes = more;
+		ok(frontend_add_mem_reg(&fixture->frontend, &region, odd.fd));
+		fixture_forget_calls(fixture);
+		assert_int_not_equal(frontend_set_vring_addr(&fixture->frontend,
+							     &addr), 0);
+		fixture_expect_calls(fixture, "");
+		ok(frontend_rem_mem_reg(&fixture->frontend, &region));
+		guest_memory_destroy(&odd);
+	}
+}
+
 /* Set up in an order in which no single message is wrong */
 static void a_bad_ring_is_found_at_the_latest_when_it_would_start(void **state)
 {
@@ -240,6 +272,7 @@ int main(void)
 		fixture_test(a_region_may_end_at_any_byte),
 		fixture_test(a_ring_across_two_regions_never_reaches_the_kernel),
 		fixture_test(a_ring_that_is_not_aligned_never_reaches_the_kernel),
+		fixture_test(a_ring_that_an_odd_region_misaligns_never_reaches_the_kernel),
 		fixture_test(a_bad_ring_is_found_at_the_latest_when_it_would_start),
 		fixture_test(a_size_that_no_longer_fits_is_found_when_it_would_start),
 		fixture_test(a_ring_in_a_hole_between_regions_is_refused),

@@ -170,11 +170,20 @@ static void behind_an_iommu_the_front_end_is_believed(void **state)
 {
 	struct session_fixture *fixture = *state;
 
-	recorder_set_features(fixture->recorder,
-			      FIXTURE_FEATURES | FIXTURE_PLATFORM);
+	recorder_make_iotlb(fixture->recorder);
+	fixture->has_iommu = true;
 	put_used_index(fixture, 0, 17);
 	start_at(fixture, FIXTURE_VERSION_1 | FIXTURE_PLATFORM, 20);
-	fixture_expect_calls(fixture, STARTED(0x300000000, 20));
+	fixture_expect_calls(fixture, "SET_OWNER\n"
+			     "SET_FEATURES 0x300000000\n"
+			     FIXTURE_TABLE_LINE
+			     "SET_VRING_NUM 0 256\n"
+			     "SET_VRING_BASE 0 20\n"
+			     "SET_VRING_ADDR 0 desc=0x123400100000 avail=0x123400108000 used=0x12340010c000\n"
+			     "SET_VRING_KICK 0 kick0\n"
+			     "SET_VRING_ERR 0 none\n"
+			     "SET_VRING_CALL 0 none\n"
+			     "START 0 = EAGAIN\n");
 }
 
 /* Reading it would be SIGBUS. */

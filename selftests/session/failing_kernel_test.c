@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -290,6 +291,41 @@ static void the_kernel_lets_go_before_memory_that_failed_is_unmapped(void **stat
 			     "RESET\n");
 }
 
+static bool is_mapped(uint64_t address)
+{
+	char byte;
+	struct iovec local = { &byte, 1 };
+	struct iovec remote = { (void *)(uintptr_t)address, 1 };
+
+	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == 1;
+}
+
+/* The first table was the kernel's, though the message it came with was refused. */
+static void a_table_the_kernel_keeps_stays_mapped(void **state)
+{
+	struct session_fixture *fixture = *state;
+	struct frontend *frontend = &fixture->frontend;
+	struct guest_memory *memory = &fixture->memory;
+	uint64_t address;
+
+	fixture_connect(fixture);
+	frontend->need_reply = true;
+	fixture_negotiate(fixture, FEATURES, FIXTURE_PROTOCOL_FEATURES);
+	fixture_start_vring(fixture, 0);
+	recorder_fail_named(fixture->recorder, "START", EIO, 1);
+	assert_int_equal(frontend_set_mem_table(frontend, &memory->region,
+						&memory->fd, 1), -EREMOTEIO);
+	address = recorder_addr(fixture->recorder, 0).desc_user_addr;
+	assert_true(is_mapped(address));
+	recorder_fail_named(fixture->recorder, "SET_MEM_TABLE", EIO, 1);
+	assert_int_equal(frontend_set_mem_table(frontend, &memory->region,
+						&memory->fd, 1), -EREMOTEIO);
+	assert_true(is_mapped(address));
+	ok(frontend_set_mem_table(frontend, &memory->region, &memory->fd, 1));
+	assert_false(is_mapped(address));
+	assert_int_equal(recorder_running(fixture->recorder), 1);
+}
+
 static void a_stop_that_fails_ends_the_session(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -317,6 +353,7 @@ int main(void)
 		fixture_test(a_second_ring_that_fails_leaves_the_first_running),
 		fixture_test(a_kernel_that_fails_for_good_ends_the_session),
 		fixture_test(the_kernel_lets_go_before_memory_that_failed_is_unmapped),
+		fixture_test(a_table_the_kernel_keeps_stays_mapped),
 		fixture_test(a_stop_that_fails_ends_the_session),
 	};
 

@@ -300,6 +300,27 @@ static void the_next_driver_may_choose_the_other_format(void **state)
 			     FIXTURE_START_LINES(0, 256, 0, kick0, call0));
 }
 
+/* Nobody does that; the kernel must not get one layout's base for the other. */
+static void a_vring_that_changes_its_format_while_it_runs_begins_anew(void **state)
+{
+	struct session_fixture *fixture = *state;
+
+	connect_packed(fixture);
+	set_up_and_enable(fixture, 256, 0x00108020);
+	fixture_forget_calls(fixture);
+	ok(frontend_set_features(&fixture->frontend, SPLIT));
+	fixture_expect_calls(fixture,
+			     "STOP 0\n"
+			     "SET_FEATURES 0x100000000\n"
+			     FIXTURE_START_LINES(0, 256, 0, kick0, call0));
+	recorder_advance(fixture->recorder, 0, 1000);
+	ok(frontend_set_features(&fixture->frontend, PACKED));
+	fixture_expect_calls(fixture,
+			     "STOP 0\n"
+			     "SET_FEATURES 0x500000000\n"
+			     FIXTURE_START_LINES(0, 256, 2147516416, kick0, call0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +338,7 @@ int main(void)
 		blk_fixture_test(numbers_before_the_features_are_judged_with_them),
 		blk_fixture_test(split_rules_hold_when_packed_was_not_acked),
 		blk_fixture_test(the_next_driver_may_choose_the_other_format),
+		blk_fixture_test(a_vring_that_changes_its_format_while_it_runs_begins_anew),
 	};
 
 	return cmocka_run_group_tests_name("packed virtqueues", tests, NULL,

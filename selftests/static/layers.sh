@@ -18,7 +18,7 @@ userspace/wire		lib
 userspace/loop		lib
 userspace/netlink	lib
 userspace/sandbox	lib
-userspace/control	netlink lib
+userspace/control	loop netlink lib session/report.h wire/socket.h
 userspace/lib
 module			interface device worker ring memory personality compat
 module/interface	device worker ring memory compat trace

@@ -192,7 +192,7 @@ static void test_bad_vring(void **state)
 		vring.size_bytes = 0;
 		assert_call(requests[i], &vring, -EINVAL);
 		vring.size_bytes = sizeof(vring);
-		vring.flags = 1;
+		vring.flags = 2;
 		assert_call(requests[i], &vring, -EINVAL);
 		vring.flags = 0;
 		vring.reserved0 = 0x80000000;

@@ -41,12 +41,9 @@ static void test_event_tells_of_a_miss(void **state)
 	bridge_uring_close(&uring);
 }
 
-/* What is done cannot be given back until its place is known. */
-static void test_drain_waits_for_an_answer(void **state)
+/* A request is done, but where its used entry goes is not known. */
+static void finish_one_too_many(const struct vq_driver *driver)
 {
-	const struct vq_driver *driver = &bridge.queues[0].driver;
-
-	(void)state;
 	bridge_uring_open(&uring);
 	run_mapped();
 	bridge_iotlb_map(&bridge, TARGET_GPA, PAGE, VHOST_ACCESS_WO);
@@ -59,6 +56,14 @@ static void test_drain_waits_for_an_answer(void **state)
 	send_copy(SOURCE_GPA, TARGET_GPA, 8);
 	usleep(BRIDGE_URING_SILENCE_MS * 100);
 	assert_filled(TARGET_GPA, 0x99, 8);
+}
+
+static void test_drain_waits_for_an_answer(void **state)
+{
+	const struct vq_driver *driver = &bridge.queues[0].driver;
+
+	(void)state;
+	finish_one_too_many(driver);
 	send_to(VHOST_BRIDGE_URING_DRAIN, 1);
 	if (!is_packed()) {
 		bridge_uring_assert_silence(&uring);
@@ -70,9 +75,40 @@ static void test_drain_waits_for_an_answer(void **state)
 	bridge_uring_close(&uring);
 }
 
+/* No answer will come before it has drained. */
+static void test_drain_gives_up_when_told_to(void **state)
+{
+	const struct vhost_bridge_uring area = {
+		.flags = VHOST_BRIDGE_VRING_GIVE_UP,
+	};
+
+	(void)state;
+	finish_one_too_many(&bridge.queues[0].driver);
+	bridge_uring_send(&uring, &bridge, VHOST_BRIDGE_URING_DRAIN, area, 1);
+	assert_int_equal(bridge_uring_answer(&uring, 1), 0);
+	assert_int_equal(bridge_stop(&bridge, 0), -ESRCH);
+	assert_int_equal(bridge.queues[0].saved->is_saved, is_packed());
+	bridge_uring_close(&uring);
+}
+
+static void test_stop_gives_up_when_told_to(void **state)
+{
+	(void)state;
+	finish_one_too_many(&bridge.queues[0].driver);
+	if (!is_packed())
+		assert_int_equal(bridge_stop(&bridge, 0), -EAGAIN);
+	assert_int_equal(bridge_give_up(&bridge, 0), 0);
+	assert_int_equal(bridge_give_up(&bridge, 0), -ESRCH);
+	/* Without a base: none says what became of the request. */
+	assert_int_equal(bridge.queues[0].saved->is_saved, is_packed());
+	bridge_uring_close(&uring);
+}
+
 static const struct fixture_case cases[] = {
 	CASE(test_event_tells_of_a_miss),
 	CASE(test_drain_waits_for_an_answer),
+	CASE(test_drain_gives_up_when_told_to),
+	CASE(test_stop_gives_up_when_told_to),
 };
 
 static const struct variant variants[] = {

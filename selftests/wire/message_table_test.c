@@ -61,7 +61,7 @@ static const struct rule rules[] = {
 	{ 19, "SEND_RARP", 8, 8, 0, 0, 0, 0, OFFER, 2 },
 	{ 20, "NET_SET_MTU", 8, 8, 0, 0, 0, 0, OFFER, 4 },
 	{ 21, "SET_BACKEND_REQ_FD", 0, 0, 1, 1, 0, 0, OFFER, 5 },
-	{ 22, "IOTLB_MSG", 32, 32, 0, 0, 0, 1, FREE, 0 },
+	{ 22, "IOTLB_MSG", 32, 32, 0, 0, 0, 0, FREE, 0 },
 	{ 23, "SET_VRING_ENDIAN", 8, 8, 0, 0, 32, 0, ACKED, 6 },
 	{ 24, "GET_CONFIG", 12, 268, 0, 0, 0, 1, ACKED, 9 },
 	{ 25, "SET_CONFIG", 12, 268, 0, 0, 0, 0, ACKED, 9 },

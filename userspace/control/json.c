@@ -66,6 +66,11 @@ void vhb_json_null(struct vhb_json *json, const char *key)
 
 void vhb_json_true(struct vhb_json *json, const char *key)
 {
+	vhb_json_bool(json, key, true);
+}
+
+void vhb_json_bool(struct vhb_json *json, const char *key, bool value)
+{
 	put_key(json, key);
-	fputs("true", json->out);
+	fputs(value ? "true" : "false", json->out);
 }

@@ -65,4 +65,12 @@ void vhb_json_null(struct vhb_json *json, const char *key);
  */
 void vhb_json_true(struct vhb_json *json, const char *key);
 
+/**
+ * vhb_json_bool() - write true or false
+ * @json: the writer
+ * @key: its name, or NULL
+ * @value: which
+ */
+void vhb_json_bool(struct vhb_json *json, const char *key, bool value);
+
 #endif

@@ -5,11 +5,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "control/broker_print.h"
 #include "lib/bits.h"
 #include "lib/names.h"
 
 /* Room for a cell of the table */
-#define CELL_BYTES 32
+#define CELL_BYTES VHB_BYTES_TEXT_BYTES
 
 enum column {
 	COLUMN_VRING,
@@ -47,22 +48,6 @@ static void write_number(uint64_t number, char *cell)
 	snprintf(cell, CELL_BYTES, "%" PRIu64, number);
 }
 
-/* Up to four digits and a unit */
-static void write_bytes(uint64_t bytes, char *cell)
-{
-	static const char * const units[] = {
-		"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB",
-	};
-	double value = bytes;
-	unsigned int unit = 0;
-
-	/* From here on it would be shown as 1024.0. */
-	for (; value >= 1023.95; unit++)
-		value /= 1024;
-	snprintf(cell, CELL_BYTES, unit ? "%.1f %s" : "%.0f %s", value,
-		 units[unit]);
-}
-
 static void write_state(uint32_t state, uint32_t fault, char *cell)
 {
 	const char *name = vhb_fault_name(fault);
@@ -81,10 +66,10 @@ static void write_cell(const struct vhb_vring_info *vring, enum column column,
 		write_state(status->state, status->fault, cell);
 		return;
 	case COLUMN_READ:
-		write_bytes(status->read_bytes, cell);
+		vhb_write_bytes(status->read_bytes, cell);
 		return;
 	case COLUMN_WRITTEN:
-		write_bytes(status->written_bytes, cell);
+		vhb_write_bytes(status->written_bytes, cell);
 		return;
 	case COLUMN_VRING:
 		write_number(status->index, cell);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "control/brokers.h"
 #include "netlink/devices.h"
 
 /**
@@ -29,11 +30,13 @@ bool vhb_status_was_used(const struct vhb_vring_info *vring);
 void vhb_status_print(const struct vhb_device_list *list, FILE *out);
 
 /**
- * vhb_status_print_json() - all devices with their vrings, one JSON object in a line
- * @list: the devices
+ * vhb_status_print_json() - all there is, one JSON object in a line
+ * @brokers: the brokers
+ * @devices: the devices with their vrings; NULL when they are not known
  * @out: where to
  */
-void vhb_status_print_json(const struct vhb_device_list *list, FILE *out);
+void vhb_status_print_json(const struct vhb_broker_list *brokers,
+			   const struct vhb_device_list *devices, FILE *out);
 
 /**
  * vhb_status_print_event() - an event, in a line

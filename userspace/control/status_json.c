@@ -53,16 +53,25 @@ static void put_device(struct vhb_json *json,
 	vhb_json_close(json, '}');
 }
 
-void vhb_status_print_json(const struct vhb_device_list *list, FILE *out)
+void vhb_status_print_json(const struct vhb_broker_list *brokers,
+			   const struct vhb_device_list *devices, FILE *out)
 {
 	struct vhb_json json = { .out = out };
 	unsigned int i;
 
 	vhb_json_open(&json, NULL, '{');
-	vhb_json_open(&json, "devices", '[');
-	for (i = 0; i < list->count; i++)
-		put_device(&json, &list->devices[i]);
+	vhb_json_open(&json, "bridges", '[');
+	for (i = 0; i < brokers->count; i++)
+		vhb_broker_write(&json, NULL, &brokers->brokers[i]);
 	vhb_json_close(&json, ']');
+	if (devices) {
+		vhb_json_open(&json, "devices", '[');
+		for (i = 0; i < devices->count; i++)
+			put_device(&json, &devices->devices[i]);
+		vhb_json_close(&json, ']');
+	} else {
+		vhb_json_null(&json, "devices");
+	}
 	vhb_json_close(&json, '}');
 	putc('\n', out);
 }

@@ -27,10 +27,7 @@
 #define VIRTIO_BLK_F_SECURE_ERASE 16
 #endif
 
-/*
- * What is passed through between front-end and module. Left out on purpose:
- * VIRTIO_F_ACCESS_PLATFORM, as the session serves no IOMMU yet.
- */
+/* What is passed through between front-end and module */
 static const unsigned int passed_bits[] = {
 	VIRTIO_BLK_F_SIZE_MAX,
 	VIRTIO_BLK_F_SEG_MAX,
@@ -50,6 +47,7 @@ static const unsigned int passed_bits[] = {
 	VIRTIO_RING_F_INDIRECT_DESC,
 	VIRTIO_RING_F_EVENT_IDX,
 	VIRTIO_F_VERSION_1,
+	VIRTIO_F_ACCESS_PLATFORM,
 	VIRTIO_F_RING_PACKED,
 	VIRTIO_F_IN_ORDER,
 	VIRTIO_F_RING_RESET,
@@ -118,6 +116,7 @@ static void reset(struct vhb_kdev *kdev)
 		return;
 	vhb_blk_forget_drains(blk);
 	stop_all(blk);
+	vhb_iotlb_port_close(&blk->iotlb);
 	blk->is_in_use = false;
 	blk->is_config_changed = false;
 	/*
@@ -144,9 +143,18 @@ static void reset(struct vhb_kdev *kdev)
 
 static int set_features(struct vhb_kdev *kdev, uint64_t acked_mask)
 {
+	struct vhb_blk *blk = vhb_blk_of(kdev);
+	int ret;
+
 	if (acked_mask & ~features(kdev))
 		return -EINVAL;
-	return vhb_vhost_set_features(vhb_blk_of(kdev)->vhost_fd, acked_mask);
+	vhb_iotlb_port_close(&blk->iotlb);
+	if (vhb_has_bit(acked_mask, VIRTIO_F_ACCESS_PLATFORM)) {
+		ret = vhb_iotlb_port_open(&blk->iotlb, blk->vhost_fd);
+		if (ret)
+			return ret;
+	}
+	return vhb_vhost_set_features(blk->vhost_fd, acked_mask);
 }
 
 static int set_mem_table(struct vhb_kdev *kdev,
@@ -215,6 +223,7 @@ static void listen(struct vhb_kdev *kdev, struct vhb_loop *loop,
 
 	blk->loop = loop;
 	blk->listener = listener;
+	vhb_iotlb_port_listen(&blk->iotlb, loop, listener);
 	if (listener)
 		vhb_blk_wait_for_news(blk);
 }
@@ -222,6 +231,12 @@ static void listen(struct vhb_kdev *kdev, struct vhb_loop *loop,
 static int drain_vring(struct vhb_kdev *kdev, unsigned int index)
 {
 	return vhb_blk_drain_vring(vhb_blk_of(kdev), index);
+}
+
+static int iotlb_write(struct vhb_kdev *kdev,
+		       const struct vhost_iotlb_msg *message)
+{
+	return vhb_iotlb_port_write(&vhb_blk_of(kdev)->iotlb, message);
 }
 
 static int start_vring(struct vhb_kdev *kdev, unsigned int index)
@@ -286,6 +301,7 @@ static void destroy(struct vhb_kdev *kdev)
 
 	vhb_blk_forget_drains(blk);
 	vhb_blk_forget_news(blk);
+	vhb_iotlb_port_close(&blk->iotlb);
 	if (blk->vhost_fd >= 0)
 		close(blk->vhost_fd);
 	if (blk->silent_fd >= 0)
@@ -315,6 +331,7 @@ const struct vhb_kdev_ops vhb_blk_ops = {
 	.set_vring_slot = set_vring_slot,
 	.listen = listen,
 	.drain_vring = drain_vring,
+	.iotlb_write = iotlb_write,
 	.start_vring = start_vring,
 	.stop_vring = stop_vring,
 	.get_config = get_config,

@@ -12,6 +12,7 @@
 #include "kdev/bridge_ioctl.h"
 #include "lib/log.h"
 #include "lib/names.h"
+#include "lib/trace.h"
 
 static_assert(sizeof(struct vhost_bridge_uring) == VHB_COMMAND_AREA_BYTES,
 	      "it goes with a command as it is");
@@ -88,6 +89,10 @@ static void on_drain_done(void *argument, int result)
 	const struct vhb_kdev_listener *listener = drain->blk->listener;
 
 	drain->command.value = 0;
+	if (vhb_trace_enabled())
+		vhb_trace_note("VHOST_BRIDGE_URING_DRAIN vring=%u has ended: %s",
+			       drain->index, result < 0 ?
+			       strerrorname_np(-result) : "0");
 	/* Whatever it was: stopping says so again, and waits if it has to. */
 	if (result < 0 && result != -ESRCH)
 		vhb_debug("VHOST_BRIDGE_URING_DRAIN of vring %u: %s",
@@ -98,8 +103,13 @@ static void on_drain_done(void *argument, int result)
 
 int vhb_blk_drain_vring(struct vhb_blk *blk, unsigned int index)
 {
-	const struct vhost_bridge_uring area = { .index = index };
+	const struct vhost_bridge_uring area = {
+		.index = index,
+		/* The front-end waits, and could not tell the IOTLB more. */
+		.flags = VHOST_BRIDGE_VRING_GIVE_UP,
+	};
 	struct vhb_blk_drain *drain = &blk->drains[index];
+	int ret;
 
 	if (!blk->loop)
 		return -EOPNOTSUPP;
@@ -107,9 +117,14 @@ int vhb_blk_drain_vring(struct vhb_blk *blk, unsigned int index)
 		return -EBUSY;
 	drain->blk = blk;
 	drain->index = index;
-	return vhb_loop_command(blk->loop, blk->vhost_fd,
-				VHOST_BRIDGE_URING_DRAIN, &area, on_drain_done,
-				drain, &drain->command);
+	ret = vhb_loop_command(blk->loop, blk->vhost_fd,
+			       VHOST_BRIDGE_URING_DRAIN, &area, on_drain_done,
+			       drain, &drain->command);
+	if (vhb_trace_enabled())
+		vhb_trace_note("VHOST_BRIDGE_URING_DRAIN fd=%d vring=%u = %s",
+			       blk->vhost_fd, index,
+			       ret ? strerrorname_np(-ret) : "0");
+	return ret;
 }
 
 void vhb_blk_forget_drains(struct vhb_blk *blk)

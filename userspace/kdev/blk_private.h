@@ -3,6 +3,7 @@
 #define VHB_KDEV_BLK_PRIVATE_H
 
 #include "kdev/blk.h"
+#include "kdev/iotlb.h"
 #include "kdev/kdev.h"
 #include "loop/loop.h"
 
@@ -41,6 +42,7 @@ struct vhb_blk_drain {
  * @listener: who wants to hear, or NULL
  * @event: VHOST_BRIDGE_URING_EVENT, as long as it is under way
  * @drains: by vring
+ * @iotlb: open while VIRTIO_F_ACCESS_PLATFORM is acked
  */
 struct vhb_blk {
 	struct vhb_kdev kdev;
@@ -62,6 +64,7 @@ struct vhb_blk {
 	const struct vhb_kdev_listener *listener;
 	struct vhb_watch_ref event;
 	struct vhb_blk_drain drains[VHB_BLK_QUEUES_MAX];
+	struct vhb_iotlb_port iotlb;
 };
 
 static inline struct vhb_blk *vhb_blk_of(struct vhb_kdev *kdev)

@@ -6,9 +6,16 @@
 
 #include <sys/ioctl.h>
 
+#include "kdev/ioctl_trace.h"
+#include "lib/trace.h"
+
 static int bridge_ioctl(int fd, unsigned long request, const void *argument)
 {
-	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+	int ret = ioctl(fd, request, argument) < 0 ? -errno : 0;
+
+	if (vhb_trace_enabled())
+		vhb_ioctl_trace(fd, request, argument, ret);
+	return ret;
 }
 
 int vhb_bridge_get_info(int fd, struct vhost_bridge_info *info)
@@ -37,6 +44,7 @@ int vhb_bridge_stop_vring(int fd, unsigned int index)
 	const struct vhost_bridge_vring vring = {
 		.size_bytes = sizeof(vring),
 		.index = index,
+		.flags = VHOST_BRIDGE_VRING_GIVE_UP,
 	};
 	int ret;
 

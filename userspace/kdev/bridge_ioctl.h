@@ -28,7 +28,8 @@ int vhb_bridge_start_vring(int fd, unsigned int index, uint64_t slot_addr);
 /**
  * vhb_bridge_stop_vring() - take no more, wait until all that was taken is done
  *
- * However long that takes, signals or not.
+ * However long that takes, signals or not. What the IOTLB does not know where to
+ * give back is not: a front-end that waits for us cannot tell.
  */
 int vhb_bridge_stop_vring(int fd, unsigned int index);
 

@@ -38,6 +38,7 @@ void vhb_control_queue_init(struct vhb_control_queue *control,
 	control->call_fd = -1;
 	control->err_fd = -1;
 	control->wake_fd = -1;
+	control->log_fd = -1;
 }
 
 void vhb_control_queue_reset(struct vhb_control_queue *control)
@@ -84,6 +85,12 @@ static void settle_log(struct vhb_control_queue *control)
 
 	if (control->queue)
 		vhb_virtqueue_set_log(control->queue, &log);
+}
+
+static bool is_logging(const struct vhb_control_queue *control)
+{
+	return control->marks_buffers ||
+	       vhb_has_bit(control->config.addr.flags, VHOST_VRING_F_LOG);
 }
 
 void vhb_control_queue_set_log_base(struct vhb_control_queue *control,
@@ -168,13 +175,15 @@ static int serve(struct vhb_control_queue *control,
 }
 
 /* Returns 1 when there is more than fits a turn, 0 when not, or -errno. */
-static int serve_some(struct vhb_control_queue *control, bool *must_call)
+static int serve_some(struct vhb_control_queue *control)
 {
 	struct vhb_virtqueue_sizes sizes;
 	unsigned int i;
 	int ret;
 
 	control->is_turn_over = false;
+	control->has_served = false;
+	control->must_call = false;
 	for (i = 0; i < COMMANDS_PER_TURN && !control->is_turn_over; i++) {
 		ret = vhb_virtqueue_pop(control->queue, &sizes);
 		if (!ret) {
@@ -187,7 +196,8 @@ static int serve_some(struct vhb_control_queue *control, bool *must_call)
 			ret = serve(control, &sizes);
 		if (ret < 0)
 			return ret;
-		*must_call |= ret;
+		control->has_served = true;
+		control->must_call |= ret;
 	}
 	return 1;
 }
@@ -196,12 +206,13 @@ static int serve_some(struct vhb_control_queue *control, bool *must_call)
 static void turn(struct vhb_control_queue *control)
 {
 	const struct vhb_control_handler handler = control->handler;
-	bool must_call = false;
 	int ret;
 
 	handler.on_memory(handler.argument, true);
-	ret = serve_some(control, &must_call);
-	if (must_call && control->call_fd >= 0)
+	ret = serve_some(control);
+	if (control->has_served && control->log_fd >= 0 && is_logging(control))
+		vhb_loop_signal(control->loop, control->log_fd);
+	if (control->must_call && control->call_fd >= 0)
 		vhb_loop_signal(control->loop, control->call_fd);
 	if (ret < 0) {
 		give_up(control);

@@ -52,6 +52,7 @@ struct vhb_control_handler {
  * @config: size, base and addresses, as they were set
  * @log_address: where the dirty log is, once it was told
  * @marks_buffers: what is written to memory is to be marked there
+ * @log_fd: eventfd that is told of marks, or -1
  * @kick_fd: of the front-end, or -1
  * @call_fd: likewise
  * @err_fd: likewise
@@ -60,6 +61,8 @@ struct vhb_control_handler {
  * @wake_fd: eventfd of ours that gives it another turn, while it runs
  * @wake_watch: of it
  * @is_turn_over: others are to have their turn now
+ * @has_served: a command was served in this turn
+ * @must_call: the driver wants to hear of one
  */
 struct vhb_control_queue {
 	struct vhb_control_handler handler;
@@ -68,6 +71,7 @@ struct vhb_control_queue {
 	struct vhb_virtqueue_config config;
 	uint64_t log_address;
 	bool marks_buffers;
+	int log_fd;
 	int kick_fd;
 	int call_fd;
 	int err_fd;
@@ -76,6 +80,8 @@ struct vhb_control_queue {
 	int wake_fd;
 	struct vhb_watch_ref wake_watch;
 	bool is_turn_over;
+	bool has_served;
+	bool must_call;
 };
 
 /** vhb_control_queue_init() - one that is not set up */

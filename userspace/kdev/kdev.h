@@ -40,6 +40,12 @@ struct vhb_loop;
  * @on_memory: the device is about to read or write guest memory in this process,
  *             or (false) has done so; that may take as long as a page is under
  *             way. May be NULL
+ * @on_miss: somebody needs an address that the IOTLB does not know, and waits
+ *           until @iotlb_write of &struct vhb_kdev_ops tells it; for
+ *           VHOST_ACCESS_RO or VHOST_ACCESS_WO
+ * @on_unanswered: so many misses of a vring were not answered that it must be
+ *                 stopped, for the kernel keeps them all. It can start again when
+ *                 more is told
  * @argument: handed to them
  *
  * Called from the loop, never out of an operation. What is called may do
@@ -51,6 +57,8 @@ struct vhb_kdev_listener {
 			  const char *fault);
 	void (*on_config)(void *argument);
 	void (*on_memory)(void *argument, bool begins);
+	void (*on_miss)(void *argument, uint64_t iova, uint8_t permission);
+	void (*on_unanswered)(void *argument, unsigned int index);
 	void *argument;
 };
 
@@ -104,7 +112,14 @@ struct vhb_kdev_listener {
  *               @on_drained is called when those it has taken are done. Then
  *               @stop_vring is due. NULL, as on failure, where stop_vring alone
  *               does it all, however long it waits
- * @start_vring: begin to process (VHOST_NET_SET_BACKEND)
+ * @iotlb_write: tell the IOTLB of every descriptor: VHOST_IOTLB_UPDATE with an
+ *               address of the broker or VHOST_IOTLB_INVALIDATE. Sizes are never
+ *               zero. There is an IOTLB while VIRTIO_F_ACCESS_PLATFORM is
+ *               acked; set_features with that bit makes an empty one. When this
+ *               fails some descriptors may have been told. NULL for a device
+ *               that does not offer the bit
+ * @start_vring: begin to process (VHOST_NET_SET_BACKEND); -EAGAIN when the IOTLB
+ *               does not know the vring's used ring, which it tells as a miss
  * @stop_vring: end to process; when it returns the kernel touches the vring no
  *              more. Gives the base to go on from. Must work for a vring that
  *              already failed to start
@@ -145,6 +160,8 @@ struct vhb_kdev_ops {
 	void (*listen)(struct vhb_kdev *kdev, struct vhb_loop *loop,
 		       const struct vhb_kdev_listener *listener);
 	int (*drain_vring)(struct vhb_kdev *kdev, unsigned int index);
+	int (*iotlb_write)(struct vhb_kdev *kdev,
+			   const struct vhost_iotlb_msg *message);
 	int (*start_vring)(struct vhb_kdev *kdev, unsigned int index);
 	int (*stop_vring)(struct vhb_kdev *kdev, unsigned int index,
 			  uint32_t *base_out);

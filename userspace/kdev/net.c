@@ -6,7 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/virtio_config.h>
+
 #include "kdev/vhost_ioctl.h"
+#include "lib/bits.h"
 #include "lib/log.h"
 
 static unsigned int pair_of(unsigned int index)
@@ -14,17 +17,11 @@ static unsigned int pair_of(unsigned int index)
 	return index / 2;
 }
 
-/* Which vhost descriptor a front-end's vring has */
-static unsigned int vhost_of(const struct vhb_net *net, unsigned int index)
-{
-	return index * net->vhost_count / (2 * net->pair_count);
-}
-
 /* -1 for the last vring, which vhost-net does not know */
 static int vring_fd(const struct vhb_net *net, unsigned int index)
 {
 	return index < 2 * net->pair_count ?
-		       net->vhost_fds[vhost_of(net, index)] : -1;
+		       net->vhost_fds[vhb_net_vhost_of(net, index)] : -1;
 }
 
 /* The kernel's index in it: also where the other one is not used, 1 transmits. */
@@ -49,7 +46,7 @@ static void reset_vhost(struct vhb_net *net, unsigned int vhost)
 		 strerrordesc_np(-ret));
 	/* What it runs on is about to be unmapped. */
 	for (index = 0; index < 2 * net->pair_count; index++)
-		if (net->is_running[index] && vhost_of(net, index) == vhost)
+		if (net->is_running[index] && vhb_net_vhost_of(net, index) == vhost)
 			vhb_vhost_net_set_backend(vring_fd(net, index),
 						  vring_index(index), -1);
 	/* A given descriptor cannot be replaced: set_owner tries once more. */
@@ -103,6 +100,7 @@ static void reset(struct vhb_kdev *kdev)
 	struct vhb_net *net = vhb_net_of(kdev);
 	unsigned int i;
 
+	vhb_net_set_iotlb(net, false);
 	vhb_net_control_reset(net);
 	for (i = 0; i < net->vhost_count; i++)
 		reset_vhost(net, i);
@@ -128,6 +126,10 @@ static int set_features(struct vhb_kdev *kdev, uint64_t acked_mask)
 
 	if (acked_mask & ~vhb_net_features(kdev))
 		return -EINVAL;
+	ret = vhb_net_set_iotlb(net, vhb_has_bit(kernel_mask,
+						 VIRTIO_F_ACCESS_PLATFORM));
+	if (ret)
+		return ret;
 	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_vhost_set_features(net->vhost_fds[i], kernel_mask);
 		if (ret)
@@ -161,6 +163,7 @@ static int set_log_base(struct vhb_kdev *kdev, uint64_t address)
 	unsigned int i;
 	int ret;
 
+	vhb_control_queue_set_log_base(&net->control.queue, address);
 	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_vhost_set_log_base(net->vhost_fds[i], address);
 		if (ret)
@@ -175,11 +178,14 @@ static int set_log_fd(struct vhb_kdev *kdev, int fd)
 	unsigned int i;
 	int ret;
 
+	/* The kernel keeps a reference; we only what stays open for sure. */
+	net->control.queue.log_fd = -1;
 	for (i = 0; i < net->vhost_count; i++) {
 		ret = vhb_vhost_set_log_fd(net->vhost_fds[i], fd);
 		if (ret)
 			return ret;
 	}
+	net->control.queue.log_fd = fd;
 	return 0;
 }
 
@@ -328,11 +334,12 @@ static int start_vring(struct vhb_kdev *kdev, unsigned int index)
 		ret = vhb_vhost_net_set_backend(vring_fd(net, index),
 						vring_index(index),
 						net->tap.fds[pair]);
-	if (ret) {
-		net->is_running[index] = false;
-		settle_pair(net, pair);
-	}
-	return ret;
+	if (!ret)
+		return 0;
+	net->is_running[index] = false;
+	settle_pair(net, pair);
+	/* It reads the used ring: through the IOTLB, which may not know it yet. */
+	return ret == -EFAULT && vhb_net_has_iotlb(net) ? -EAGAIN : ret;
 }
 
 static int stop_vring(struct vhb_kdev *kdev, unsigned int index,
@@ -360,9 +367,18 @@ static int stop_vring(struct vhb_kdev *kdev, unsigned int index,
 		if (ret)
 			return ret;
 		net->is_running[index] = false;
+		/* Those of the descriptor's other vring, too: see vhb_program(). */
+		vhb_iotlb_port_forget(&net->iotlbs[vhb_net_vhost_of(net, index)]);
 	}
 	settle_pair(net, pair_of(index));
 	return vhb_vhost_get_vring_base(fd, vring_index(index), base_out);
+}
+
+static void listen_all(struct vhb_kdev *kdev, struct vhb_loop *loop,
+		       const struct vhb_kdev_listener *listener)
+{
+	vhb_net_listen(kdev, loop, listener);
+	vhb_net_listen_iotlb(vhb_net_of(kdev), loop, listener);
 }
 
 static void destroy(struct vhb_kdev *kdev)
@@ -370,6 +386,7 @@ static void destroy(struct vhb_kdev *kdev)
 	struct vhb_net *net = vhb_net_of(kdev);
 	unsigned int i;
 
+	vhb_net_set_iotlb(net, false);
 	vhb_net_unfollow(net);
 	vhb_net_control_reset(net);
 	for (i = 0; i < net->vhost_count; i++) {
@@ -379,6 +396,16 @@ static void destroy(struct vhb_kdev *kdev)
 	vhb_tap_close(&net->tap);
 	free(net->vhost_path);
 	free(net);
+}
+
+const char *vhb_net_tap_name(struct vhb_kdev *kdev)
+{
+	return vhb_net_of(kdev)->tap.name;
+}
+
+bool vhb_net_has_tap_here(struct vhb_kdev *kdev)
+{
+	return vhb_net_of(kdev)->tap.ifindex;
 }
 
 const struct vhb_kdev_ops vhb_net_ops = {
@@ -397,7 +424,8 @@ const struct vhb_kdev_ops vhb_net_ops = {
 	.set_vring_kick = set_vring_kick,
 	.set_vring_call = set_vring_call,
 	.set_vring_err = set_vring_err,
-	.listen = vhb_net_listen,
+	.listen = listen_all,
+	.iotlb_write = vhb_net_iotlb_write,
 	.start_vring = start_vring,
 	.stop_vring = stop_vring,
 	.get_config = vhb_net_get_config,

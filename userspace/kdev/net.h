@@ -89,4 +89,20 @@ vhb_net_vhost_count(const struct vhb_net_config *config)
 int vhb_net_create(const struct vhb_net_config *config,
 		   struct vhb_kdev **kdev_out);
 
+/**
+ * vhb_net_tap_name() - the interface that a net device is on
+ * @kdev: made by vhb_net_create()
+ *
+ * Return: its name, as it was at first; lives as long as the device.
+ */
+const char *vhb_net_tap_name(struct vhb_kdev *kdev);
+
+/**
+ * vhb_net_has_tap_here() - is that interface in this network namespace?
+ * @kdev: made by vhb_net_create()
+ *
+ * If not, its name means nothing here, or something else.
+ */
+bool vhb_net_has_tap_here(struct vhb_kdev *kdev);
+
 #endif

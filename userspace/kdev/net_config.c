@@ -26,7 +26,6 @@
 
 /*
  * What is passed through between front-end and vhost-net. Left out on purpose:
- * VIRTIO_F_ACCESS_PLATFORM, as the session serves no IOMMU yet;
  * VIRTIO_F_ANY_LAYOUT, see below.
  */
 static const unsigned int kernel_bits[] = {
@@ -36,6 +35,7 @@ static const unsigned int kernel_bits[] = {
 	VIRTIO_RING_F_INDIRECT_DESC,
 	VIRTIO_RING_F_EVENT_IDX,
 	VIRTIO_F_VERSION_1,
+	VIRTIO_F_ACCESS_PLATFORM,
 	VIRTIO_F_IN_ORDER,
 	VIRTIO_F_RING_RESET,
 };

@@ -4,6 +4,7 @@
 
 #include <net/ethernet.h>
 
+#include "kdev/iotlb.h"
 #include "kdev/kdev.h"
 #include "kdev/net.h"
 #include "kdev/net_control.h"
@@ -19,6 +20,7 @@
  *             reset and is opened again
  * @vhost_count: how many
  * @is_owned: VHOST_SET_OWNER was done on this descriptor
+ * @iotlbs: of @vhost_fds; open while VIRTIO_F_ACCESS_PLATFORM is acked
  * @pair_count: how many
  * @is_owner: set_owner was done on all of them
  * @is_running: vrings that have a back-end
@@ -40,6 +42,7 @@ struct vhb_net {
 	char *vhost_path;
 	int vhost_fds[2 * VHB_NET_QUEUE_PAIRS_MAX];
 	unsigned int vhost_count;
+	struct vhb_iotlb_port iotlbs[2 * VHB_NET_QUEUE_PAIRS_MAX];
 	bool is_owned[2 * VHB_NET_QUEUE_PAIRS_MAX];
 	unsigned int pair_count;
 	bool is_owner;
@@ -61,6 +64,13 @@ struct vhb_net {
 static inline struct vhb_net *vhb_net_of(struct vhb_kdev *kdev)
 {
 	return (struct vhb_net *)kdev;
+}
+
+/** vhb_net_vhost_of() - which vhost descriptor a front-end's vring has */
+static inline unsigned int vhb_net_vhost_of(const struct vhb_net *net,
+					    unsigned int index)
+{
+	return index * net->vhost_count / (2 * net->pair_count);
 }
 
 /** The rest of &struct vhb_kdev_ops: features and configuration space */
@@ -99,6 +109,28 @@ int vhb_net_open_vhost(struct vhb_net *net, unsigned int vhost);
  * Return: 0 or -errno of TUNSETQUEUE.
  */
 int vhb_net_settle_pairs(struct vhb_net *net);
+
+/** The IOTLBs, in net_iotlb.c */
+
+/**
+ * vhb_net_set_iotlb() - have IOTLBs, or have none
+ * @net: the device; its descriptors are owned
+ * @is_on: VIRTIO_F_ACCESS_PLATFORM is about to be acked
+ *
+ * Return: 0 or -errno.
+ */
+int vhb_net_set_iotlb(struct vhb_net *net, bool is_on);
+
+/** vhb_net_has_iotlb() - was it set? */
+bool vhb_net_has_iotlb(const struct vhb_net *net);
+
+/** vhb_net_listen_iotlb() - misses are for this listener, or for nobody */
+void vhb_net_listen_iotlb(struct vhb_net *net, struct vhb_loop *loop,
+			  const struct vhb_kdev_listener *listener);
+
+/** vhb_net_iotlb_write() - &vhb_kdev_ops.iotlb_write */
+int vhb_net_iotlb_write(struct vhb_kdev *kdev,
+			const struct vhost_iotlb_msg *message);
 
 extern const struct vhb_kdev_ops vhb_net_ops;
 

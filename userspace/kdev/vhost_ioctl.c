@@ -8,9 +8,16 @@
 
 #include <linux/vhost.h>
 
+#include "kdev/ioctl_trace.h"
+#include "lib/trace.h"
+
 static int vhost_ioctl(int fd, unsigned long request, const void *argument)
 {
-	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+	int ret = ioctl(fd, request, argument) < 0 ? -errno : 0;
+
+	if (vhb_trace_enabled())
+		vhb_ioctl_trace(fd, request, argument, ret);
+	return ret;
 }
 
 static int set_vring_state(int fd, unsigned long request, unsigned int index,
@@ -39,15 +46,20 @@ int vhb_vhost_reset_owner(int fd)
 	return vhost_ioctl(fd, VHOST_RESET_OWNER, NULL);
 }
 
-int vhb_vhost_get_features(int fd, uint64_t *mask_out)
+static int get_mask(int fd, unsigned long request, uint64_t *mask_out)
 {
 	__u64 mask = 0;
 	int ret;
 
-	ret = vhost_ioctl(fd, VHOST_GET_FEATURES, &mask);
+	ret = vhost_ioctl(fd, request, &mask);
 	if (!ret)
 		*mask_out = mask;
 	return ret;
+}
+
+int vhb_vhost_get_features(int fd, uint64_t *mask_out)
+{
+	return get_mask(fd, VHOST_GET_FEATURES, mask_out);
 }
 
 int vhb_vhost_set_features(int fd, uint64_t mask)
@@ -55,6 +67,18 @@ int vhb_vhost_set_features(int fd, uint64_t mask)
 	const __u64 features = mask;
 
 	return vhost_ioctl(fd, VHOST_SET_FEATURES, &features);
+}
+
+int vhb_vhost_get_backend_features(int fd, uint64_t *mask_out)
+{
+	return get_mask(fd, VHOST_GET_BACKEND_FEATURES, mask_out);
+}
+
+int vhb_vhost_set_backend_features(int fd, uint64_t mask)
+{
+	const __u64 features = mask;
+
+	return vhost_ioctl(fd, VHOST_SET_BACKEND_FEATURES, &features);
 }
 
 int vhb_vhost_set_mem_table(int fd, const struct vhost_memory *table)

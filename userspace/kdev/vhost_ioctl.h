@@ -19,6 +19,8 @@ int vhb_vhost_set_owner(int fd);
 int vhb_vhost_reset_owner(int fd);
 int vhb_vhost_get_features(int fd, uint64_t *mask_out);
 int vhb_vhost_set_features(int fd, uint64_t mask);
+int vhb_vhost_get_backend_features(int fd, uint64_t *mask_out);
+int vhb_vhost_set_backend_features(int fd, uint64_t mask);
 int vhb_vhost_set_mem_table(int fd, const struct vhost_memory *table);
 int vhb_vhost_set_log_base(int fd, uint64_t address);
 int vhb_vhost_set_log_fd(int fd, int eventfd);

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <linux/virtio_config.h>
+
 #include "lib/bits.h"
 #include "lib/fd.h"
 #include "session/handlers.h"
@@ -16,6 +18,18 @@ static void enable_all(struct vhb_session *session, struct vhb_want *want,
 		want->vrings[i].is_enabled = enable;
 }
 
+/* Where one in the other layout was says nothing of what begins now. */
+static void begin_anew(const struct vhb_session *session, struct vhb_want *want)
+{
+	for (unsigned int i = 0; i < session->config.kdev->vring_count; i++) {
+		if (!session->have.vrings[i].is_running)
+			continue;
+		want->vrings[i].base = 0;
+		want->vrings[i].has_base = false;
+		want->vrings[i].base_is_new = true;
+	}
+}
+
 int vhb_edit_features(struct vhb_session *session, struct vhb_want *want,
 		      struct vhb_message *message)
 {
@@ -27,6 +41,8 @@ int vhb_edit_features(struct vhb_session *session, struct vhb_want *want,
 				  "feature bits %#llx were not offered",
 				  (unsigned long long)excess_mask);
 
+	if ((want->features_mask ^ acked_mask) & vhb_bit(VIRTIO_F_RING_PACKED))
+		begin_anew(session, want);
 	want->has_features = true;
 	want->features_mask = acked_mask & ~vhb_bit(VHB_F_PROTOCOL_FEATURES_BIT);
 	/* "Ring states": such a front-end cannot enable them itself. */

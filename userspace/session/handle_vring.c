@@ -34,7 +34,8 @@ static int check_addresses(struct vhb_session *session,
 
 	if (!vring->has_addr || !vring->num || !want->map)
 		return 0;
-	if (!want->has_features && vhb_vring_may_be_packed(session, want))
+	if (!want->has_features && (vhb_vring_may_be_packed(session, want) ||
+				    vhb_vring_may_be_iova(session, want)))
 		return 0;
 	return vhb_vring_locate(session, want, index, &addr);
 }

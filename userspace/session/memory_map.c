@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "session/memory_map.h"
+#include "session/memory_map_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,6 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
-#include "session/memory_map_private.h"
 
 /** struct vhb_why - where a refusal is explained */
 struct vhb_why {
@@ -504,43 +503,4 @@ void vhb_memory_map_put(struct vhb_memory_map *map)
 		mapping_put(map->space, map->by_gpa[i]);
 	free(map->table);
 	free(map);
-}
-
-unsigned int vhb_memory_map_region_count(const struct vhb_memory_map *map)
-{
-	return map ? map->region_count : 0;
-}
-
-int vhb_memory_map_translate(const struct vhb_memory_map *map, uint64_t uva,
-			     uint64_t size_bytes, uint64_t *hva_out)
-{
-	const struct vhb_wire_region *region;
-	unsigned int begin = 0;
-	unsigned int end = vhb_memory_map_region_count(map);
-	unsigned int middle;
-
-	if (!size_bytes)
-		return -EFAULT;
-	while (begin < end) {
-		middle = (begin + end) / 2;
-		region = &map->by_uva[middle]->region;
-		if (uva < region->uva) {
-			end = middle;
-		} else if (uva - region->uva >= region->size_bytes) {
-			begin = middle + 1;
-		} else if (vhb_range_contains(region->uva, region->size_bytes,
-					      uva, size_bytes)) {
-			*hva_out = map->by_uva[middle]->hva + uva - region->uva;
-			return 0;
-		} else {
-			return -EFAULT;
-		}
-	}
-	return -EFAULT;
-}
-
-const struct vhost_memory *
-vhb_memory_map_table(const struct vhb_memory_map *map)
-{
-	return map->table;
 }

@@ -2,6 +2,7 @@
 #ifndef VHB_SESSION_MEMORY_MAP_H
 #define VHB_SESSION_MEMORY_MAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -150,6 +151,12 @@ void vhb_memory_map_put(struct vhb_memory_map *map);
 unsigned int vhb_memory_map_region_count(const struct vhb_memory_map *map);
 
 /**
+ * vhb_memory_map_bytes() - how much memory that is
+ * @map: may be NULL (0)
+ */
+uint64_t vhb_memory_map_bytes(const struct vhb_memory_map *map);
+
+/**
  * vhb_memory_map_translate() - user address to address in the broker
  * @map: the map; may be NULL
  * @uva: the front-end's user address
@@ -160,6 +167,32 @@ unsigned int vhb_memory_map_region_count(const struct vhb_memory_map *map);
  */
 int vhb_memory_map_translate(const struct vhb_memory_map *map, uint64_t uva,
 			     uint64_t size_bytes, uint64_t *hva_out);
+
+/**
+ * vhb_memory_map_translate_first() - the same, as far as one region goes
+ * @map: the map; may be NULL
+ * @uva: the front-end's user address
+ * @size_bytes: how much, at least 1
+ * @hva_out: the address in the broker
+ * @chunk_bytes_out: how much of it is in the region that holds @uva
+ *
+ * Return: 0, or -EFAULT when no region holds @uva.
+ */
+int vhb_memory_map_translate_first(const struct vhb_memory_map *map,
+				   uint64_t uva, uint64_t size_bytes,
+				   uint64_t *hva_out,
+				   uint64_t *chunk_bytes_out);
+
+/**
+ * vhb_memory_map_includes() - does a map keep all another one has?
+ * @map: the map; may be NULL
+ * @other: likewise
+ *
+ * Return: whether everything that @other has mapped stays mapped, at the same
+ * addresses in the broker, as long as there is @map.
+ */
+bool vhb_memory_map_includes(const struct vhb_memory_map *map,
+			     const struct vhb_memory_map *other);
 
 /**
  * vhb_memory_map_table() - what VHOST_SET_MEM_TABLE gets

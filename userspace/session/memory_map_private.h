@@ -2,12 +2,13 @@
 #ifndef VHB_SESSION_MEMORY_MAP_PRIVATE_H
 #define VHB_SESSION_MEMORY_MAP_PRIVATE_H
 
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "session/memory_map.h"
 #include "session/memory_pages.h"
 #include "session/window.h"
+
+/* Shared by memory_map.c, which builds maps, and those that look into them */
 
 /**
  * struct vhb_address_space - the windows shared by successive maps

@@ -13,12 +13,16 @@
 /**
  * struct plan - what shall become of the vrings
  * @run: this vring shall run
- * @addr: with these addresses in the broker
+ * @addr: with these addresses in the broker, or of an IOMMU
+ * @any_runs: there is one that shall run
+ * @must_retry: the kernel may have forgotten what vrings that run wait for in the
+ *              IOTLB
  */
 struct plan {
 	bool run[VHB_VRING_COUNT_MAX];
 	struct vhost_vring_addr addr[VHB_VRING_COUNT_MAX];
 	bool any_runs;
+	bool must_retry;
 };
 
 static int failed(struct vhb_session *session, int error, const char *call,
@@ -120,7 +124,7 @@ static bool must_stop(const struct vhb_session *session,
 }
 
 static int stop_vrings(struct vhb_session *session, struct vhb_want *want,
-		       const struct plan *plan)
+		       struct plan *plan)
 {
 	int first_error = 0;
 	unsigned int i;
@@ -129,6 +133,8 @@ static int stop_vrings(struct vhb_session *session, struct vhb_want *want,
 	for (i = 0; i < session->config.kdev->vring_count; i++) {
 		if (!must_stop(session, want, plan, i))
 			continue;
+		/* vhost does so for a descriptor's others. */
+		plan->must_retry = true;
 		ret = stop_vring(session, want, i);
 		if (ret && !first_error)
 			first_error = ret;
@@ -137,7 +143,7 @@ static int stop_vrings(struct vhb_session *session, struct vhb_want *want,
 }
 
 static int program_device(struct vhb_session *session,
-			  const struct vhb_want *want, const struct plan *plan)
+			  const struct vhb_want *want, struct plan *plan)
 {
 	struct vhb_kdev *kdev = session->config.kdev;
 	struct vhb_have *have = &session->have;
@@ -162,6 +168,7 @@ static int program_device(struct vhb_session *session,
 				   have->features_mask != features_mask)) {
 		/* Even if it fails half of it may have been done. */
 		have->has_features = false;
+		plan->must_retry = true;
 		ret = kdev->ops->set_features(kdev, features_mask);
 		if (ret)
 			return vhb_refuse(session, ret,
@@ -171,17 +178,28 @@ static int program_device(struct vhb_session *session,
 		have->features_mask = features_mask;
 	}
 
-	if (want->map && have->map != want->map) {
-		/* As above. session->want keeps what was there before mapped. */
-		vhb_memory_map_put(have->map);
-		have->map = NULL;
+	if (want->map &&
+	    (have->map != want->map || have->is_map_unsure)) {
+		/* No address must live on in the IOTLB that is about to go. */
+		if (vhb_iotlb_is_had(session) &&
+		    !vhb_memory_map_includes(want->map, have->map)) {
+			ret = vhb_iotlb_forget_all(session);
+			if (ret)
+				return vhb_refuse(session, ret,
+						  "invalidating the IOTLB: %s",
+						  strerrordesc_np(-ret));
+		}
+		/* As above: what was there before stays mapped until it is gone. */
+		have->is_map_unsure = true;
 		ret = kdev->ops->set_mem_table(kdev,
 					       vhb_memory_map_table(want->map));
 		if (ret)
 			return vhb_refuse(session, ret,
 					  "VHOST_SET_MEM_TABLE: %s",
 					  strerrordesc_np(-ret));
+		vhb_memory_map_put(have->map);
 		have->map = vhb_memory_map_get(want->map);
+		have->is_map_unsure = false;
 	}
 	return 0;
 }
@@ -290,16 +308,18 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	if (kdev->ops->set_vring_slot)
 		kdev->ops->set_vring_slot(kdev, index, slot_addr);
 	ret = kdev->ops->start_vring(kdev, index);
-	if (ret) {
-		vhb_call_relay_destroy(have->relay);
-		have->relay = NULL;
-		return failed(session, ret, "starting", index);
-	}
-
-	have->is_running = true;
 	have->num = want->num;
 	have->addr = *addr;
 	have->slot_addr = slot_addr;
+	if (ret) {
+		vhb_call_relay_destroy(have->relay);
+		have->relay = NULL;
+		have->is_waiting = ret == -EAGAIN && vhb_iotlb_is_had(session);
+		return have->is_waiting ? 0 :
+					  failed(session, ret, "starting", index);
+	}
+
+	have->is_running = true;
 	want->has_unread_slot = false;
 	/* Whoever ran this vring before may have died between used and call. */
 	if (want->base || is_taken_over)
@@ -356,6 +376,22 @@ static int refresh_vring(struct vhb_session *session,
 	return 0;
 }
 
+static int program_vring(struct vhb_session *session, struct vhb_want *want,
+			 const struct plan *plan, unsigned int index)
+{
+	struct vhb_vring_have *have = &session->have.vrings[index];
+
+	if (have->is_running)
+		return refresh_vring(session, &want->vrings[index],
+				     &plan->addr[index]);
+	if (plan->run[index] && have->is_waiting &&
+	    !must_restart(session, want, plan, index))
+		return 0;
+	have->is_waiting = false;
+	return plan->run[index] ?
+		       start_vring(session, want, &plan->addr[index]) : 0;
+}
+
 int vhb_program(struct vhb_session *session, struct vhb_want *want)
 {
 	struct plan plan;
@@ -373,16 +409,12 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 		return ret;
 
 	for (i = 0; i < session->config.kdev->vring_count; i++) {
-		if (!plan.run[i])
-			continue;
-		if (session->have.vrings[i].is_running)
-			ret = refresh_vring(session, &want->vrings[i],
-					    &plan.addr[i]);
-		else
-			ret = start_vring(session, want, &plan.addr[i]);
+		ret = program_vring(session, want, &plan, i);
 		if (ret)
 			return ret;
 	}
+	if (plan.must_retry)
+		vhb_iotlb_retry(session);
 	return 0;
 }
 
@@ -431,6 +463,23 @@ bool vhb_program_drained(struct vhb_session *session, unsigned int index)
 {
 	session->have.vrings[index].is_draining = false;
 	return !--session->have.draining_count;
+}
+
+void vhb_program_rest(struct vhb_session *session, unsigned int index)
+{
+	if (!session->have.vrings[index].is_running)
+		return;
+	/* What fails is tried again when the session stops it. */
+	if (!stop_vring(session, &session->want, index))
+		session->have.vrings[index].is_waiting = true;
+}
+
+void vhb_program_awake(struct vhb_session *session)
+{
+	unsigned int i;
+
+	for (i = 0; i < session->config.kdev->vring_count; i++)
+		session->have.vrings[i].is_waiting = false;
 }
 
 void vhb_program_nothing(struct vhb_session *session)

@@ -50,6 +50,23 @@ bool vhb_program_drain_all(struct vhb_session *session);
 bool vhb_program_drained(struct vhb_session *session, unsigned int index);
 
 /**
+ * vhb_program_rest() - stop a vring that runs until the IOTLB is told more
+ * @session: the session
+ * @index: the vring
+ *
+ * It is then one that waits, as if it could not have started.
+ */
+void vhb_program_rest(struct vhb_session *session, unsigned int index);
+
+/**
+ * vhb_program_awake() - the IOTLB knows more: vrings that wait are tried again
+ * @session: the session
+ *
+ * By the next vhb_program(), that is.
+ */
+void vhb_program_awake(struct vhb_session *session);
+
+/**
  * vhb_program_nothing() - stop everything and let go of the kernel device
  * @session: the session
  */

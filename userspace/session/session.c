@@ -9,9 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/virtio_config.h>
+
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "session/handlers.h"
+#include "session/message_trace.h"
 #include "session/postcopy.h"
 #include "session/program.h"
 #include "session/state.h"
@@ -61,6 +64,7 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SEND_RARP] = { .edit = vhb_edit_rarp },
 	[VHB_NET_SET_MTU] = { .edit = vhb_edit_mtu },
 	[VHB_SET_BACKEND_REQ_FD] = { .edit = vhb_edit_backend_fd },
+	[VHB_IOTLB_MSG] = { .edit = vhb_edit_iotlb },
 	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
 	[VHB_SET_CONFIG] = { .edit = vhb_edit_config },
 	[VHB_POSTCOPY_ADVISE] = { .edit = vhb_edit_postcopy_advise,
@@ -81,6 +85,12 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 };
 
 static const struct handler postcopy_ack = { .edit = vhb_edit_postcopy_ack };
+
+bool vhb_message_has_handler(uint32_t request)
+{
+	return request < VHB_REQUEST_COUNT &&
+	       (handlers[request].edit || handlers[request].reply);
+}
 
 int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
 {
@@ -162,9 +172,12 @@ static int program_next(struct vhb_session *session)
 		return ret;
 	}
 
+	if (session->want.backend_fd != session->next.backend_fd)
+		vhb_iotlb_pause(session);
 	drop_difference(&session->want, &session->next);
 	session->want = session->next;
 	settle_bases(&session->want);
+	vhb_iotlb_resume(session);
 	return 0;
 }
 
@@ -281,6 +294,7 @@ static int finish_message(struct vhb_session *session, int result)
 		ret = answer(session, message, result);
 	if (result)
 		log_refusal(session, message, ret && ret != -EAGAIN);
+	vhb_message_trace_end(session, result);
 	vhb_channel_done(&session->channel);
 	return ret;
 }
@@ -295,6 +309,7 @@ static int handle_message(struct vhb_session *session)
 	vhb_debug("%s%s", vhb_message_name(message->header.request),
 		  vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT) ?
 			  " (needs reply)" : "");
+	vhb_message_trace_begin(session);
 	vhb_postcopy_alert(session);
 	result = handle(session, message);
 	return result == -EINPROGRESS ? result :
@@ -314,8 +329,10 @@ static int receive_messages(struct vhb_session *session)
 				 vhb_message_name(session->channel.message
 							  .header.request),
 				 session->channel.why);
-		if (ret < 0)
+		if (ret < 0) {
+			vhb_message_trace_failed(session, ret);
 			return ret;
+		}
 		ret = handle_message(session);
 	}
 	return ret;
@@ -327,6 +344,7 @@ static int receive_messages(struct vhb_session *session)
  */
 static void end(struct vhb_session *session)
 {
+	vhb_message_trace_disconnect(session);
 	vhb_loop_unwatch(session->config.loop, &session->watch);
 	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
@@ -334,6 +352,7 @@ static void end(struct vhb_session *session)
 	session->stage = VHB_SESSION_ENDS;
 	vhb_postcopy_give_up(session);
 	vhb_channel_close(&session->channel);
+	vhb_iotlb_pause(session);
 	if (!vhb_program_drain_all(session))
 		session->config.on_end(session->config.argument);
 }
@@ -451,6 +470,8 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	init_want(&session->want);
 	session->offered_mask = kdev->ops->features(kdev) |
 				vhb_bit(VHB_F_PROTOCOL_FEATURES_BIT);
+	if (!config->has_iommu || !kdev->ops->iotlb_write)
+		session->offered_mask &= ~vhb_bit(VIRTIO_F_ACCESS_PLATFORM);
 	session->offered_protocol_mask =
 		vhb_bit(VHB_PROTOCOL_F_MQ) |
 		vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
@@ -480,10 +501,13 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		.on_broken = on_broken,
 		.on_config = on_config,
 		.on_memory = on_memory,
+		.on_miss = vhb_iotlb_miss,
+		.on_unanswered = vhb_iotlb_unanswered,
 		.argument = session,
 	};
 	if (kdev->ops->listen)
 		kdev->ops->listen(kdev, config->loop, &session->listener);
+	vhb_message_trace_connect(session);
 	*session_out = session;
 	return 0;
 
@@ -514,6 +538,7 @@ void vhb_session_destroy(struct vhb_session *session)
 	if (kdev->ops->listen)
 		kdev->ops->listen(kdev, session->config.loop, NULL);
 	vhb_loop_unwatch(session->config.loop, &session->watch);
+	vhb_iotlb_pause(session);
 	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);

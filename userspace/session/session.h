@@ -31,6 +31,7 @@ typedef void (*vhb_session_end_fn)(void *argument);
  * @loop: the event loop
  * @kdev: the kernel device; used by one session at a time
  * @queue_num: what GET_QUEUE_NUM answers
+ * @has_iommu: offer VIRTIO_F_ACCESS_PLATFORM, if the device has it
  * @log_reply_bytes: length of the reply to SET_LOG_BASE, 8 or 16; 0 for what
  *                   suits the front-end by all that can be told of it
  * @patience_ms: how long a message may take to arrive; 0 for VHB_PATIENCE_MS
@@ -43,6 +44,7 @@ struct vhb_session_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	bool has_iommu;
 	unsigned int log_reply_bytes;
 	unsigned int patience_ms;
 	bool (*is_wanted)(void *argument);
@@ -50,6 +52,14 @@ struct vhb_session_config {
 	vhb_session_end_fn on_end;
 	void *argument;
 };
+
+/**
+ * vhb_message_has_handler() - does a session do anything with a message?
+ * @request: as on the wire
+ *
+ * What has none is refused, whatever was negotiated.
+ */
+bool vhb_message_has_handler(uint32_t request);
 
 /**
  * vhb_session_create() - serve a front-end

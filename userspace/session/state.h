@@ -10,6 +10,7 @@
 #include "session/call_relay.h"
 #include "session/dirty_log.h"
 #include "session/inflight.h"
+#include "session/iotlb.h"
 #include "session/memory_map.h"
 #include "session/patience.h"
 #include "session/session.h"
@@ -88,7 +89,10 @@ struct vhb_want {
 
 /**
  * struct vhb_vring_have - a vring as the kernel has it
- * @is_running: the kernel processes it; the rest is meaningful only then
+ * @is_running: the kernel processes it; the rest is meaningful only then, or while
+ *              it is waiting
+ * @is_waiting: it was set up like this but could not start, as the IOTLB does not
+ *              know its used ring; it is tried again when more is known
  * @is_draining: it was begun to be stopped, and is not waited for yet
  * @num: entries
  * @addr: addresses in the broker
@@ -100,6 +104,7 @@ struct vhb_want {
  */
 struct vhb_vring_have {
 	bool is_running;
+	bool is_waiting;
 	bool is_draining;
 	uint32_t num;
 	struct vhost_vring_addr addr;
@@ -116,6 +121,7 @@ struct vhb_vring_have {
  * @has_features: VHOST_SET_FEATURES was done
  * @features_mask: with this
  * @map: VHOST_SET_MEM_TABLE was done with it; one reference
+ * @is_map_unsure: but has failed with another one since
  * @log: VHOST_SET_LOG_BASE was done with it; one reference
  * @has_log_fd: VHOST_SET_LOG_FD was done
  * @log_fd: number of the descriptor it was given
@@ -127,6 +133,7 @@ struct vhb_have {
 	bool has_features;
 	uint64_t features_mask;
 	struct vhb_memory_map *map;
+	bool is_map_unsure;
 	struct vhb_dirty_log *log;
 	bool has_log_fd;
 	int log_fd;
@@ -168,6 +175,7 @@ struct vhb_postcopy;
  * @want: what the front-end wants and got
  * @next: the same with the edit of the message under way
  * @have: what the kernel has
+ * @misses: what the IOTLB misses and the front-end was not asked yet
  * @why: what was wrong with the message under way
  * @refusal_count: messages answered with an error, to keep the log short
  * @break_count: vrings that broke, likewise
@@ -190,6 +198,7 @@ struct vhb_session {
 	struct vhb_want want;
 	struct vhb_want next;
 	struct vhb_have have;
+	struct vhb_miss_queue misses;
 	char why[192];
 	unsigned int refusal_count;
 	unsigned int break_count;

@@ -28,12 +28,26 @@ static bool is_packed(const struct vhb_want *want)
 	       vhb_has_bit(want->features_mask, VIRTIO_F_RING_PACKED);
 }
 
+bool vhb_vring_may_be_iova(const struct vhb_session *session,
+			   const struct vhb_want *want)
+{
+	return vhb_has_bit(want->has_features ? want->features_mask :
+						session->offered_mask,
+			   VIRTIO_F_ACCESS_PLATFORM);
+}
+
 bool vhb_vring_may_be_packed(const struct vhb_session *session,
 			     const struct vhb_want *want)
 {
 	return vhb_has_bit(want->has_features ? want->features_mask :
 						session->offered_mask,
 			   VIRTIO_F_RING_PACKED);
+}
+
+static bool are_aligned(uint64_t desc, uint64_t avail, uint64_t used,
+			bool packed)
+{
+	return !(desc % 16 || avail % (packed ? 4 : 2) || used % 4);
 }
 
 int vhb_vring_locate(struct vhb_session *session, const struct vhb_want *want,
@@ -55,12 +69,22 @@ int vhb_vring_locate(struct vhb_session *session, const struct vhb_want *want,
 		return vhb_refuse(session, -EINVAL,
 				  "vring %u has %u entries: a split one has a power of two",
 				  index, want->vrings[index].num);
-	if (addr->desc_uva % 16 || addr->avail_uva % (packed ? 4 : 2) ||
-	    addr->used_uva % 4)
+	if (!are_aligned(addr->desc_uva, addr->avail_uva, addr->used_uva,
+			 packed))
 		return vhb_refuse(session, -EINVAL,
 				  "addresses of vring %u are not aligned",
 				  index);
-	if (vhb_memory_map_translate(want->map, addr->desc_uva,
+	if (vhb_iotlb_is_wanted(want)) {
+		/* See session/iotlb.h: they can be anywhere. */
+		if (vhb_range_wraps(addr->desc_uva, DESCRIPTOR_BYTES * num) ||
+		    vhb_range_wraps(addr->avail_uva, avail_bytes) ||
+		    vhb_range_wraps(addr->used_uva, used_bytes))
+			return vhb_refuse(session, -EINVAL,
+					  "addresses of vring %u wrap", index);
+		desc = addr->desc_uva;
+		avail = addr->avail_uva;
+		used = addr->used_uva;
+	} else if (vhb_memory_map_translate(want->map, addr->desc_uva,
 				     DESCRIPTOR_BYTES * num, &desc) ||
 	    vhb_memory_map_translate(want->map, addr->avail_uva, avail_bytes,
 				     &avail) ||
@@ -69,6 +93,12 @@ int vhb_vring_locate(struct vhb_session *session, const struct vhb_want *want,
 		return vhb_refuse(session, -EFAULT,
 				  "vring %u with %u entries is not in one region of guest memory",
 				  index, want->vrings[index].num);
+
+	/* A region may begin anywhere, also at an odd address. */
+	if (!are_aligned(desc, avail, used, packed))
+		return vhb_refuse(session, -EINVAL,
+				  "addresses of vring %u are not aligned in the file behind them",
+				  index);
 
 	*addr_out = (struct vhost_vring_addr){
 		.index = index,

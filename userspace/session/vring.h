@@ -24,6 +24,14 @@ bool vhb_vring_may_be_packed(const struct vhb_session *session,
 			     const struct vhb_want *want);
 
 /**
+ * vhb_vring_may_be_iova() - can their addresses be an IOMMU's?
+ * @session: what was offered
+ * @want: what was acked, if anything was
+ */
+bool vhb_vring_may_be_iova(const struct vhb_session *session,
+			   const struct vhb_want *want);
+
+/**
  * vhb_vring_locate() - where a vring is in the broker
  * @session: gets the reason of a refusal
  * @want: features, memory and vrings
@@ -35,8 +43,11 @@ bool vhb_vring_may_be_packed(const struct vhb_session *session,
  * kernel may touch it; 2.8 for packed ones, where the driver's event suppression
  * structure stands in for the available ring and the device's for the used one.
  *
+ * With VIRTIO_F_ACCESS_PLATFORM the addresses are an IOMMU's, and go down as they
+ * are: see session/iotlb.h.
+ *
  * Return: 0; -EFAULT when a part does not lie wholly in one region; -EINVAL for
- * a size or an alignment that VIRTIO does not allow.
+ * a size or an alignment that VIRTIO does not allow, or one that wraps.
  */
 int vhb_vring_locate(struct vhb_session *session, const struct vhb_want *want,
 		     unsigned int index, struct vhost_vring_addr *addr_out);

@@ -2,11 +2,28 @@
 #include "wire/backend.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-int vhb_backend_send(int fd, enum vhb_backend_request request,
-		     const void *payload, size_t size_bytes)
+#include "lib/text.h"
+#include "lib/trace.h"
+#include "wire/describe.h"
+
+static void trace(enum vhb_backend_request request, const void *payload,
+		  size_t size_bytes, int result)
+{
+	char bytes[512];
+	struct vhb_text text;
+
+	vhb_text_begin(&text, bytes, sizeof(bytes));
+	vhb_describe_backend(request, payload, size_bytes, &text);
+	vhb_trace_event("%s = %s", bytes,
+			result ? strerrorname_np(-result) : "0");
+}
+
+static int send_message(int fd, enum vhb_backend_request request,
+			const void *payload, size_t size_bytes)
 {
 	struct vhb_wire_header header = {
 		.request = request,
@@ -30,6 +47,16 @@ int vhb_backend_send(int fd, enum vhb_backend_request request,
 		return -errno;
 	/* A UNIX socket takes so little whole or not at all. */
 	return (size_t)sent == sizeof(header) + size_bytes ? 0 : -EPROTO;
+}
+
+int vhb_backend_send(int fd, enum vhb_backend_request request,
+		     const void *payload, size_t size_bytes)
+{
+	int ret = send_message(fd, request, payload, size_bytes);
+
+	if (vhb_trace_enabled())
+		trace(request, payload, size_bytes, ret);
+	return ret;
 }
 
 int vhb_backend_tell(int fd, enum vhb_backend_request request)

@@ -243,6 +243,7 @@ int vhb_channel_reply(struct vhb_channel *channel, const void *payload,
 		memcpy(channel->reply + sizeof(header), payload, size_bytes);
 	channel->reply_bytes = sizeof(header) + size_bytes;
 	channel->reply_sent_bytes = 0;
+	channel->reply_had_fd = channel->reply_fd >= 0;
 	return vhb_channel_flush(channel);
 }
 

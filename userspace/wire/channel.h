@@ -18,6 +18,7 @@
  * @reply_bytes: its length; 0 when there is none
  * @reply_sent_bytes: how much of it has left
  * @reply_fd: travels with the reply's first byte; owned, or -1
+ * @reply_had_fd: a descriptor went or goes with the reply
  * @why: what was wrong when a function returned -EPROTO
  *
  * At most one message and one reply exist at a time, so a front-end can hold no
@@ -32,6 +33,7 @@ struct vhb_channel {
 	size_t reply_bytes;
 	size_t reply_sent_bytes;
 	int reply_fd;
+	bool reply_had_fd;
 	char why[96];
 };
 

@@ -88,8 +88,12 @@ static const struct vhb_message_row rows[VHB_REQUEST_COUNT] = {
 		NOIDX, ACK, OFFER, F(MTU) },
 	[VHB_SET_BACKEND_REQ_FD] = { "SET_BACKEND_REQ_FD", 0, 0, 1, 1,
 		NOIDX, ACK, OFFER, F(BACKEND_REQ) },
+	/*
+	 * The specification has a reply of its own here; QEMU, the only
+	 * front-end that sends it, waits for one when it has set need_reply.
+	 */
 	[VHB_IOTLB_MSG] = { "IOTLB_MSG", IOTLB, IOTLB, 0, 0,
-		NOIDX, OWN, FREE, 0 },
+		NOIDX, ACK, FREE, 0 },
 	[VHB_SET_VRING_ENDIAN] = { "SET_VRING_ENDIAN", STATE, STATE, 0, 0,
 		IDX32, ACK, ACKED, F(CROSS_ENDIAN) },
 	[VHB_GET_CONFIG] = { "GET_CONFIG", CONF0, CONF, 0, 0,

@@ -103,11 +103,17 @@ enum vhost_bridge_fault {
 	VHOST_BRIDGE_FAULT_ACCESS = 12,
 };
 
+/*
+ * To stop or drain a vring: who could tell the IOTLB more waits for just this. What
+ * is done but cannot be given back without is not given back.
+ */
+#define VHOST_BRIDGE_VRING_GIVE_UP	(1 << 0)
+
 /**
  * struct vhost_bridge_vring - names a vring, for start and stop
  * @size_bytes: sizeof(struct vhost_bridge_vring)
  * @index: which
- * @flags: zero
+ * @flags: start: zero; stop: VHOST_BRIDGE_VRING_GIVE_UP or zero
  * @reserved0: zero
  * @base_addr: start: where the owner wants the base saved, 8-aligned, a
  *             &struct vhost_bridge_saved_base; zero for nowhere. Stop: zero
@@ -122,8 +128,8 @@ enum vhost_bridge_fault {
  * VHOST_BRIDGE_STOP_VRING: take no more, and return when all that was taken is
  * done, used and called. ESRCH for one that does not run. EINTR leaves it
  * draining: ask again. So does EAGAIN, which says that what is done cannot be
- * given back before a miss in the IOTLB is answered. A broken one becomes
- * stopped.
+ * given back before a miss in the IOTLB is answered, and is not said with
+ * VHOST_BRIDGE_VRING_GIVE_UP. A broken one becomes stopped.
  *
  * Both: ENOBUFS for an index that the device does not have.
  */
@@ -145,8 +151,8 @@ struct vhost_bridge_vring {
  * and drained, for whatever reason, unless something was done that the driver
  * could not be told of (it broke the ring meanwhile): the device writes it through the owner's
  * address space even when the owner was killed. It stays {0, 0} when something
- * that is done could not be given back, since the owner was gone before it told
- * the IOTLB where. In memory that is shared with
+ * that is done could not be given back, since the owner gave up or was gone before
+ * it told the IOTLB where. In memory that is shared with
  * somebody who lives on, it tells the next owner of the ring where to start.
  */
 struct vhost_bridge_saved_base {
@@ -273,7 +279,7 @@ enum vhost_bridge_event_kind {
 /**
  * struct vhost_bridge_uring - the command area of an IORING_OP_URING_CMD
  * @index: vring, for KICK and DRAIN; zero for EVENT
- * @flags: zero
+ * @flags: DRAIN: VHOST_BRIDGE_VRING_GIVE_UP or zero; zero for the others
  * @reserved: zero
  *
  * The request (cmd_op) is one of these:
