@@ -111,6 +111,7 @@ static int serve(const struct vhb_options *options, int signal_fd,
 		.kdev = kdev,
 		.queue_num = in_pairs ? options->net.queue_pairs :
 					kdev->vring_count,
+		.protocol_features_mask = options->protocol_features_mask,
 		.log_reply_bytes = options->log_reply_bytes,
 		.socket_path = options->socket_path,
 		.is_client = options->is_client,

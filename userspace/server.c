@@ -102,6 +102,7 @@ static int start_session(struct vhb_server *server, int fd)
 		.loop = server->config.loop,
 		.kdev = server->config.kdev,
 		.queue_num = server->config.queue_num,
+		.protocol_features_mask = server->config.protocol_features_mask,
 		.has_iommu = server->config.has_iommu,
 		.log_reply_bytes = server->config.log_reply_bytes,
 		.patience_ms = server->config.patience_ms,

@@ -196,18 +196,21 @@ static int negotiate(struct blk_guest *guest)
 {
 	const uint64_t log = vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD);
 	const uint64_t postcopy = vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
-	const uint64_t protocol = (guest->has_log ? log : 0) |
+	uint64_t protocol = (guest->has_log ? log : 0) |
 				  (guest->source ? postcopy : 0) |
 				  vhb_bit(VHB_PROTOCOL_F_MQ) |
 				  vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
 				  vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
 				  vhb_bit(VHB_PROTOCOL_F_CONFIG) |
-				  vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
+				  vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD) |
+				  vhb_bit(VHB_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
 	const uint64_t wanted = wanted_features(guest);
 	struct frontend *frontend = &guest->frontend;
 	uint64_t mask, count;
 	int ret;
 
+	if (guest->is_inband)
+		protocol |= vhb_bit(VHB_PROTOCOL_F_INBAND_NOTIFICATIONS);
 	ret = frontend_get_features(frontend, &mask);
 	if (ret)
 		return ret;
@@ -262,9 +265,9 @@ static int start_queue(struct blk_guest *guest, unsigned int index,
 		ret = frontend_set_vring_base(frontend, index, number);
 	if (!ret)
 		ret = frontend_set_vring_addr(frontend, &addr);
-	if (!ret)
+	if (!ret && !guest->is_inband)
 		ret = frontend_set_vring_kick(frontend, index, queue->kick_fd);
-	if (!ret)
+	if (!ret && !guest->is_inband)
 		ret = frontend_set_vring_call(frontend, index, queue->call_fd);
 	if (!ret)
 		ret = frontend_set_vring_enable(frontend, index, true);

@@ -54,6 +54,8 @@ struct blk_guest_slot {
 /**
  * struct blk_guest - a guest
  * @is_packed: layout of its virtqueues
+ * @is_inband: its eventfds stay here: who uses it sends VRING_KICK and receives
+ *             BACKEND_VRING_CALL. False from blk_guest_open() on
  * @translator: its memory is behind an IOMMU; or NULL. To be set before
  *              blk_guest_connect(), with @memory scattered
  * @has_log: it negotiates a dirty log; to be set after blk_guest_open()
@@ -70,6 +72,7 @@ struct blk_guest_slot {
  */
 struct blk_guest {
 	bool is_packed;
+	bool is_inband;
 	struct translator *translator;
 	bool has_log;
 	unsigned int timeout_ms;

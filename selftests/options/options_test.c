@@ -69,6 +69,21 @@ static void test_every_option(void **state)
 	assert_string_equal(options.net.vhost_path, "/dev/x");
 }
 
+static void test_protocol_features(void **state)
+{
+	struct vhb_options options;
+
+	(void)state;
+	parse_ok("vhost-bridge net --fd=3 --tap=t", &options);
+	assert_int_equal(options.protocol_features_mask, 0);
+	parse_ok("vhost-bridge net --fd=3 --tap=t --protocol-features=inband-notifications",
+		 &options);
+	assert_int_equal(options.protocol_features_mask, 1 << 14);
+	parse_ok("vhost-bridge net --fd=3 --tap=t --protocol-features=gpa-addresses,inband-notifications",
+		 &options);
+	assert_int_equal(options.protocol_features_mask, 1 << 21 | 1 << 14);
+}
+
 static void test_control(void **state)
 {
 	struct vhb_options options;
@@ -302,6 +317,7 @@ static void test_help_names_every_option(void **state)
 		"--queue-num-as=", "--log-reply=", "--trust-base", "--connect",
 		"--postcopy", "--once", "--verbose", "--help",
 		"--version", "--print-capabilities",
+		"--protocol-features=",
 	};
 	char *text = print(print_net_help);
 	unsigned int i;
@@ -372,6 +388,15 @@ static const struct bad_line bad_lines[] = {
 	{ GOOD " -- extra", "unexpected argument 'extra'" },
 	{ GOOD " --mtu", "option '--mtu' needs a value, --mtu=BYTES" },
 	{ GOOD " --once=1", "option '--once' takes no value" },
+	{ GOOD " --protocol-features=",
+	  "--protocol-features= is no list of inband-notifications" },
+	{ GOOD " --protocol-features=mq", "--protocol-features=mq is no list" },
+	{ GOOD " --protocol-features=inband-notifications,",
+	  "inband-notifications, is no list" },
+	{ GOOD " --protocol-features=inband-notification",
+	  "inband-notification is no list" },
+	{ GOOD " --protocol-features=inband-notifications,inband-notifications",
+	  "names one twice" },
 	{ GOOD " --tap=tap1", "option '--tap' is given twice" },
 	{ GOOD " --log-reply=12", "--log-reply=12 is neither auto nor 8 nor 16" },
 	{ GOOD " --log-reply=", "--log-reply= is neither auto nor 8 nor 16" },
@@ -481,6 +506,7 @@ static void test_other_types(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_least_command_line),
 	cmocka_unit_test(test_every_option),
+	cmocka_unit_test(test_protocol_features),
 	cmocka_unit_test(test_control),
 	cmocka_unit_test(test_trace),
 	cmocka_unit_test(test_ready_descriptors),

@@ -29,7 +29,12 @@ address=10.77.0.2/24
 port=2000
 # Of the disk: what the load uses, what is read by way of the page cache, in pieces of 64 KiB
 load_pieces=32 cached_pieces=192
-ballast_mib=12
+
+# At once, and whether the case fails or not
+exec 7>&1
+note() {
+	printf '# %s s: %s\n' "$SECONDS" "$*" >&7
+}
 
 # One that waits for a guest to come says nothing when it is there.
 channel_ready() {
@@ -176,19 +181,23 @@ move() {
 
 	serve "$to"
 	start_waiting_guest "$to"
+	note "guest$to waits"
 	begin_traffic "guest$from"
 	before=$(progress "guest$from")
+	note "requests so far: $before"
 	start_move "$from" "$to"
 	# While memory is being copied
-	guest_exec "guest$from" "dd if=/dev/vda of=/dev/null bs=64k skip=$load_pieces count=$cached_pieces 2>/dev/null" \
-		2>/dev/null || printf 'it had moved before all was read\n'
+	guest_limit=5 guest_exec "guest$from" \
+		"dd if=/dev/vda of=/dev/null bs=64k skip=$load_pieces count=$cached_pieces 2>/dev/null" 2>/dev/null ||
+		note "it has moved before all was read"
 	[ -z "$postcopy" ] || monitor "$from" "migrate_start_postcopy" >/dev/null
 	poll_until 240 has_moved "$from" || { cat "$VHB_RUN/move"; return 1; }
-	cat "$VHB_RUN/move"
+	note "moved: $(grep -iE 'status|time|ram' "$VHB_RUN/move" | tr -s ' \t\n' ' ')"
 	grep -qi 'status: *completed' "$VHB_RUN/move"
 	poll_until 30 is_running "$to"
 	[ -z "$postcopy" ] || check_postcopy "$from" "$to"
-	# The log was kept by both, and nobody refused anything.
+	# The log was kept by both, the network was told, and nobody refused anything.
+	poll_until 20 grep -q SEND_RARP "$VHB_RUN/net$to/log"
 	grep -q SET_LOG_BASE "$VHB_RUN/net$from/log"
 	grep -q SET_LOG_BASE "$VHB_RUN/blk$from/log"
 	fails grep -E 'refused|broken' "$VHB_RUN"/{net,blk}{"$from","$to"}/log
@@ -196,7 +205,7 @@ move() {
 	broker_stop "net$from"
 	broker_stop "blk$from"
 	check_traffic "guest$to" 0
-	printf 'requests before: %d, since: %d\n' "$before" "$(progress "guest$to")"
+	note "all is there; requests since: $(progress "guest$to")"
 }
 
 # guest_moves ROUNDS
@@ -213,10 +222,12 @@ guest_moves() {
 	serve 0
 	start_guest 0
 	ping_check guest0
-	guest_exec guest0 "head -c $((ballast_mib << 20)) /dev/urandom >/tmp/ballast"
+	note "the guest is there"
+	guest_exec guest0 "dd if=/dev/vda bs=64k skip=$load_pieces count=$((cached_pieces / 2)) of=/tmp/ballast 2>/dev/null"
 	ballast_sum=$(guest_exec guest0 "sha256sum </tmp/ballast")
 	guest_exec guest0 "verify /dev/vda >/dev/ttyS0 2>&1 &"
 	poll_until 60 has_progressed guest0 20
+	note "and works"
 	for ((round = 0; round < rounds; round++)); do
 		move "$round" "$((round + 1))"
 	done
@@ -228,7 +239,6 @@ guest_moves() {
 	guest_stop "guest$rounds"
 	broker_stop "net$rounds"
 	broker_stop "blk$rounds"
-	printf 'downtime of the last move: %s\n' "$(grep -i 'downtime' "$VHB_RUN/move" | tr -s ' \n' ' ')"
 }
 
 guest_moves_under_traffic() {

@@ -336,5 +336,7 @@ const struct vhb_kdev_ops vhb_blk_ops = {
 	.stop_vring = stop_vring,
 	.get_config = get_config,
 	.set_config = set_config,
+	.save_state = vhb_blk_save_state,
+	.load_state = vhb_blk_load_state,
 	.destroy = destroy,
 };

@@ -30,6 +30,9 @@
 struct vhb_kdev;
 struct vhb_loop;
 
+/** Longest state of a device */
+#define VHB_KDEV_STATE_MAX_BYTES 256
+
 /**
  * struct vhb_kdev_listener - who wants to hear of a kernel device
  * @on_drained: a vring that @drain_vring was called for: @stop_vring does not
@@ -127,6 +130,12 @@ struct vhb_kdev_listener {
  *              read as zero. -EINVAL beyond VHB_CONFIG_MAX_BYTES
  * @set_config: write it; -EACCES for read-only fields. May be NULL
  * @set_mtu: VHOST_USER_NET_SET_MTU; -EINVAL out of range. May be NULL
+ * @save_state: write down, in VHB_KDEV_STATE_MAX_BYTES, what the guest has changed in
+ *              the device and no message tells the next one, in little-endian and
+ *              the same for every release; its length or -errno. May be NULL
+ * @load_state: the reverse, all or nothing; -EINVAL for what is no such thing.
+ *              NULL if @save_state is. Neither is called while a vring runs; both
+ *              may be before set_owner
  * @send_rarp: make the guest's address known to the network
  *             (VHOST_USER_SEND_RARP). May be NULL
  * @destroy: close everything and free
@@ -170,6 +179,9 @@ struct vhb_kdev_ops {
 	int (*set_config)(struct vhb_kdev *kdev, uint32_t offset_bytes,
 			  uint32_t size_bytes, const uint8_t *data);
 	int (*set_mtu)(struct vhb_kdev *kdev, uint64_t mtu);
+	int (*save_state)(struct vhb_kdev *kdev, uint8_t *data);
+	int (*load_state)(struct vhb_kdev *kdev, const uint8_t *data,
+			  size_t size_bytes);
 	int (*send_rarp)(struct vhb_kdev *kdev, const uint8_t *mac);
 	void (*destroy)(struct vhb_kdev *kdev);
 };

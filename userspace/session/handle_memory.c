@@ -11,10 +11,11 @@
 int vhb_edit_mem_table(struct vhb_session *session, struct vhb_want *want,
 		       struct vhb_message *message)
 {
-	const struct vhb_wire_memory *memory = &message->payload.memory;
+	struct vhb_wire_memory *memory = &message->payload.memory;
 	struct vhb_memory_map *map;
 	int ret;
 
+	vhb_settle_user_addresses(want, memory->regions, memory->region_count);
 	ret = vhb_memory_map_replace(session->space,
 				     vhb_postcopy_map(session, want),
 				     memory->regions, message->fds,
@@ -26,12 +27,14 @@ int vhb_edit_mem_table(struct vhb_session *session, struct vhb_want *want,
 int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
 			struct vhb_message *message)
 {
+	struct vhb_wire_region *region = &message->payload.single_region.region;
 	struct vhb_memory_map *map;
 	int ret;
 
+	vhb_settle_user_addresses(want, region, 1);
 	ret = vhb_memory_map_add(session->space,
 				 vhb_postcopy_map(session, want),
-				 &message->payload.single_region.region,
+				 region,
 				 message->fds[0], session->why,
 				 sizeof(session->why), &map);
 	return ret ? ret : vhb_postcopy_take_map(session, want, map);
@@ -40,12 +43,14 @@ int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
 int vhb_edit_remove_region(struct vhb_session *session, struct vhb_want *want,
 			   struct vhb_message *message)
 {
+	struct vhb_wire_region *region = &message->payload.single_region.region;
 	struct vhb_memory_map *map;
 	int ret;
 
+	vhb_settle_user_addresses(want, region, 1);
 	ret = vhb_memory_map_remove(session->space,
 				    vhb_postcopy_map(session, want),
-				    &message->payload.single_region.region,
+				    region,
 				    session->why, sizeof(session->why), &map);
 	return ret ? ret : vhb_postcopy_take_map(session, want, map);
 }

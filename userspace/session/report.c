@@ -86,9 +86,13 @@ static void report_vring(const struct vhb_session *session, unsigned int index,
 	vring->is_draining = have->is_draining;
 	write_kind(want->kick_fd, vring->kick_kind);
 	write_kind(want->call_fd, vring->call_kind);
-	/* In postcopy even a page that is there may be gone a moment later. */
+	/*
+	 * Packed ones have none; with an IOMMU the addresses are the guest's. In
+	 * postcopy even a page that is there may be gone a moment later.
+	 */
 	if (have->is_running && !vhb_postcopy_is_listening(session) &&
-	    !vhb_has_bit(session->have.features_mask, VIRTIO_F_RING_PACKED))
+	    !vhb_has_bit(session->have.features_mask, VIRTIO_F_RING_PACKED) &&
+	    !vhb_has_bit(session->have.features_mask, VIRTIO_F_ACCESS_PLATFORM))
 		read_indices(have, vring);
 }
 

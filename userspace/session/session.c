@@ -13,11 +13,13 @@
 
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "session/handle_inband.h"
 #include "session/handlers.h"
 #include "session/message_trace.h"
 #include "session/postcopy.h"
 #include "session/program.h"
 #include "session/state.h"
+#include "session/vring.h"
 #include "wire/backend.h"
 #include "wire/message_table.h"
 
@@ -76,12 +78,15 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 				  .reply = vhb_reply_inflight },
 	[VHB_SET_INFLIGHT_FD] = { .edit = vhb_edit_inflight },
 	[VHB_RESET_DEVICE] = { .edit = vhb_edit_reset_device },
+	[VHB_VRING_KICK] = { .edit = vhb_edit_inband_kick },
 	[VHB_GET_MAX_MEM_SLOTS] = { .reply = vhb_reply_mem_slots },
 	[VHB_ADD_MEM_REG] = { .edit = vhb_edit_add_region,
 			      .reply = vhb_reply_postcopy_region },
 	[VHB_REM_MEM_REG] = { .edit = vhb_edit_remove_region },
 	[VHB_SET_STATUS] = { .edit = vhb_edit_status },
 	[VHB_GET_STATUS] = { .reply = vhb_reply_status },
+	[VHB_SET_DEVICE_STATE_FD] = { .reply = vhb_reply_state_fd },
+	[VHB_CHECK_DEVICE_STATE] = { .reply = vhb_reply_check_state },
 };
 
 static const struct handler postcopy_ack = { .edit = vhb_edit_postcopy_ack };
@@ -226,8 +231,8 @@ static int handle(struct vhb_session *session, struct vhb_message *message)
 	return handler->edit ? edit_and_program(session, handler, message) : 0;
 }
 
-static void log_refusal(struct vhb_session *session,
-			const struct vhb_message *message, bool is_over)
+void vhb_log_refusal(struct vhb_session *session,
+		     const struct vhb_message *message, bool is_over)
 {
 	if (++session->refusal_count > REFUSALS_LOGGED && !is_over)
 		return;
@@ -268,7 +273,7 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 		/* "zero length of payload to indicate an error" */
 		if (!size_bytes &&
 		    message->header.request != VHB_POSTCOPY_ADVISE)
-			log_refusal(session, message, false);
+			vhb_log_refusal(session, message, false);
 		return vhb_channel_reply(&session->channel, &reply, size_bytes);
 	}
 
@@ -293,7 +298,7 @@ static int finish_message(struct vhb_session *session, int result)
 	if (!vhb_postcopy_calm(session))
 		ret = answer(session, message, result);
 	if (result)
-		log_refusal(session, message, ret && ret != -EAGAIN);
+		vhb_log_refusal(session, message, ret && ret != -EAGAIN);
 	vhb_message_trace_end(session, result);
 	vhb_channel_done(&session->channel);
 	return ret;
@@ -420,6 +425,14 @@ static void on_broken(void *argument, unsigned int index, const char *fault)
 {
 	struct vhb_session *session = argument;
 
+	/* It could not be set up anew: nothing of that memory comes back. */
+	if (session->stage != VHB_SESSION_ENDS &&
+	    vhb_vring_is_cut_off(session, index)) {
+		vhb_warn("guest memory under vring %u is gone, its file was truncated; connection closed",
+			 index);
+		end(session);
+		return;
+	}
 	if (session->break_count++ < REFUSALS_LOGGED)
 		vhb_warn("vring %u is broken: its driver broke the rules (%s); it rests until it is set up anew",
 			 index, fault);
@@ -480,7 +493,12 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		vhb_bit(VHB_PROTOCOL_F_RESET_DEVICE) |
 		vhb_bit(VHB_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |
 		vhb_bit(VHB_PROTOCOL_F_STATUS) |
-		kdev->ops->protocol_features(kdev);
+		kdev->ops->protocol_features(kdev) |
+		config->protocol_features_mask;
+	if (kdev->ops->save_state)
+		session->offered_protocol_mask |=
+			vhb_bit(VHB_PROTOCOL_F_DEVICE_STATE);
+	vhb_state_init(&session->transfer);
 	if (!config->has_postcopy)
 		session->offered_protocol_mask &=
 			~vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
@@ -491,6 +509,9 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	ret = vhb_address_space_create(&session->space);
 	if (ret)
 		goto close_channel;
+	ret = vhb_create_inband(session);
+	if (ret)
+		goto destroy_space;
 	vhb_patience_init(session);
 	ret = await(session, POLLIN);
 	if (ret)
@@ -514,6 +535,8 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 forget_socket:
 	vhb_loop_unwatch(config->loop, &session->watch);
 	vhb_patience_end(session);
+	vhb_inband_destroy(session->inband);
+destroy_space:
 	vhb_address_space_destroy(session->space);
 close_channel:
 	vhb_channel_close(&session->channel);
@@ -544,6 +567,8 @@ void vhb_session_destroy(struct vhb_session *session)
 		drop_difference(&session->next, &session->want);
 	vhb_postcopy_give_up(session);
 	vhb_program_nothing(session);
+	vhb_inband_destroy(session->inband);
+	vhb_state_end(&session->transfer);
 	vhb_postcopy_destroy(session);
 	init_want(&nothing);
 	drop_difference(&session->want, &nothing);

@@ -31,6 +31,9 @@ typedef void (*vhb_session_end_fn)(void *argument);
  * @loop: the event loop
  * @kdev: the kernel device; used by one session at a time
  * @queue_num: what GET_QUEUE_NUM answers
+ * @protocol_features_mask: to offer besides what is always offered:
+ *                          VHB_PROTOCOL_F_INBAND_NOTIFICATIONS and
+ *                          VHB_PROTOCOL_F_GPA_ADDRESSES are possible
  * @has_iommu: offer VIRTIO_F_ACCESS_PLATFORM, if the device has it
  * @log_reply_bytes: length of the reply to SET_LOG_BASE, 8 or 16; 0 for what
  *                   suits the front-end by all that can be told of it
@@ -44,6 +47,7 @@ struct vhb_session_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	uint64_t protocol_features_mask;
 	bool has_iommu;
 	unsigned int log_reply_bytes;
 	unsigned int patience_ms;
