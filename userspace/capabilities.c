@@ -19,8 +19,10 @@ static const char * const net_features[] = {
 	"poll-us",
 	"workers",
 	"queue-num-as",
+	"protocol-features",
 	"trust-base",
 	"connect",
+	"postcopy",
 	"once",
 };
 
@@ -33,7 +35,9 @@ static const char * const blk_features[] = {
 	"share-rw",
 	"vhost-device",
 	"vhost-fd",
+	"protocol-features",
 	"connect",
+	"postcopy",
 	"once",
 };
 

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bits.h"
+#include "wire/protocol.h"
+
 int vhb_value_number(const char *text, uint64_t min, uint64_t max,
 		     uint64_t *number_out)
 {
@@ -79,6 +82,46 @@ int vhb_value_mac(const char *text, uint8_t mac[6])
 	if (bytes[0] & 1 || !memcmp(bytes, zero, sizeof(zero)))
 		return -EADDRNOTAVAIL;
 	memcpy(mac, bytes, sizeof(bytes));
+	return 0;
+}
+
+/* Beside these are those that sessions and devices offer of their own accord. */
+static const struct {
+	const char *name;
+	enum vhb_protocol_feature_bit bit;
+} protocol_features[] = {
+	{ "inband-notifications", VHB_PROTOCOL_F_INBAND_NOTIFICATIONS },
+	{ "gpa-addresses", VHB_PROTOCOL_F_GPA_ADDRESSES },
+};
+
+static uint64_t protocol_feature_mask(const char *name, size_t length)
+{
+	unsigned int i;
+
+	for (i = 0; i < VHB_ARRAY_COUNT(protocol_features); i++)
+		if (strlen(protocol_features[i].name) == length &&
+		    !memcmp(protocol_features[i].name, name, length))
+			return vhb_bit(protocol_features[i].bit);
+	return 0;
+}
+
+int vhb_value_protocol_features(const char *text, uint64_t *mask_out)
+{
+	uint64_t mask = 0, found;
+	size_t length;
+
+	for (;; text += length + 1) {
+		length = strcspn(text, ",");
+		found = protocol_feature_mask(text, length);
+		if (!found)
+			return -EINVAL;
+		if (mask & found)
+			return -EEXIST;
+		mask |= found;
+		if (!text[length])
+			break;
+	}
+	*mask_out = mask;
 	return 0;
 }
 

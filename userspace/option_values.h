@@ -41,6 +41,19 @@ int vhb_value_fds(const char *text, int *fds, unsigned int max,
 int vhb_value_mac(const char *text, uint8_t mac[6]);
 
 /**
+ * vhb_value_protocol_features() - a comma-separated list of protocol features
+ * @text: the list, of such as are offered only when asked for
+ * @mask_out: their bits
+ *
+ * Return: 0, -EINVAL (something else is in the list) or -EEXIST (the same one
+ * twice).
+ */
+int vhb_value_protocol_features(const char *text, uint64_t *mask_out);
+
+/** VHB_VALUE_PROTOCOL_FEATURES - what may be in it, for messages */
+#define VHB_VALUE_PROTOCOL_FEATURES "inband-notifications, gpa-addresses"
+
+/**
  * vhb_value_is_interface_name() - may a network interface have this name?
  * @text: the name. A '%' is refused: the kernel would make a number of it and
  *        so a name that nobody asked for

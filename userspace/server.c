@@ -102,10 +102,12 @@ static int start_session(struct vhb_server *server, int fd)
 		.loop = server->config.loop,
 		.kdev = server->config.kdev,
 		.queue_num = server->config.queue_num,
+		.protocol_features_mask = server->config.protocol_features_mask,
 		.has_iommu = server->config.has_iommu,
 		.log_reply_bytes = server->config.log_reply_bytes,
 		.patience_ms = server->config.patience_ms,
 		.is_wanted = is_wanted,
+		.has_postcopy = server->config.has_postcopy,
 		.on_end = on_session_end,
 		.argument = server,
 	};

@@ -17,6 +17,7 @@ struct vhb_server;
  * @loop: the event loop; stopped when the last front-end has been served
  * @kdev: the kernel device they get
  * @queue_num: what GET_QUEUE_NUM answers
+ * @protocol_features_mask: to offer besides what is always offered
  * @log_reply_bytes: see &struct vhb_session_config
  * @socket_path: listen here; NULL when @socket_fd is given
  * @is_client: the front-end listens on @socket_path: connect to it, again
@@ -25,11 +26,13 @@ struct vhb_server;
  * @has_iommu: offer VIRTIO_F_ACCESS_PLATFORM
  * @patience_ms: see &struct vhb_session_config
  * @once: stop after the first front-end
+ * @has_postcopy: offer postcopy, where @kdev can do it too
  */
 struct vhb_server_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	uint64_t protocol_features_mask;
 	unsigned int log_reply_bytes;
 	const char *socket_path;
 	bool is_client;
@@ -37,6 +40,7 @@ struct vhb_server_config {
 	bool has_iommu;
 	unsigned int patience_ms;
 	bool once;
+	bool has_postcopy;
 };
 
 /**

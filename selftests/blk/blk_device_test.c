@@ -19,7 +19,8 @@ static void test_features(void **state)
 			     ~vhb_bit(50)));
 	assert_true(kdev->ops->protocol_features(kdev) ==
 		    (vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD) |
-		     vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD)));
+		     vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD) |
+		     vhb_bit(VHB_PROTOCOL_F_PAGEFAULT)));
 	assert_string_equal(kdev->ops->name, "blk");
 	assert_null(kdev->ops->set_mtu);
 	kdev->ops->destroy(kdev);
@@ -333,6 +334,26 @@ static void test_config_space_is_the_modules(void **state)
 	kdev->ops->destroy(kdev);
 }
 
+static void test_state_is_the_cache_mode(void **state)
+{
+	uint8_t data[VHB_KDEV_STATE_MAX_BYTES] = { 0 };
+	struct vhb_kdev *kdev = make_blk(1);
+
+	(void)state;
+	fake_config[32] = 1;
+	assert_int_equal(kdev->ops->save_state(kdev, data), 1);
+	assert_int_equal(data[0], 1);
+	data[0] = 0;
+	assert_int_equal(kdev->ops->load_state(kdev, data, 0), -EINVAL);
+	assert_int_equal(kdev->ops->load_state(kdev, data, 2), -EINVAL);
+	assert_int_equal(fake_config[32], 1);
+	assert_int_equal(kdev->ops->load_state(kdev, data, 1), 0);
+	assert_int_equal(fake_config[32], 0);
+	assert_int_equal(kdev->ops->save_state(kdev, data), 1);
+	assert_int_equal(data[0], 0);
+	kdev->ops->destroy(kdev);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +373,7 @@ int main(void)
 		BLK_TEST(test_device_that_does_not_reset_is_opened_anew),
 		BLK_TEST(test_given_descriptor_that_does_not_reset_is_tried_again),
 		BLK_TEST(test_config_space_is_the_modules),
+		BLK_TEST(test_state_is_the_cache_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,18 +292,24 @@ static void a_front_end_leaves_in_the_midst_of_it(void **state)
 
 #define CASE(function, layout)						\
 	{ #function "_" #layout, function, set_up_##layout, tear_down, NULL }
-#define BOTH(function) CASE(function, split), CASE(function, packed)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(data_through_scattered_pages),
-		BOTH(invalidations_while_requests_run),
-		BOTH(buffers_move_between_requests),
-		BOTH(what_has_no_translation_waits),
-		BOTH(a_virtqueue_that_waits_can_be_stopped),
-		BOTH(a_virtqueue_that_cannot_give_back_can_be_stopped),
-		BOTH(a_front_end_leaves_in_the_midst_of_it),
+		CASE(data_through_scattered_pages, split),
+		CASE(data_through_scattered_pages, packed),
+		CASE(invalidations_while_requests_run, split),
+		CASE(invalidations_while_requests_run, packed),
+		CASE(buffers_move_between_requests, split),
+		CASE(buffers_move_between_requests, packed),
+		CASE(what_has_no_translation_waits, split),
+		CASE(what_has_no_translation_waits, packed),
+		CASE(a_virtqueue_that_waits_can_be_stopped, split),
+		CASE(a_virtqueue_that_waits_can_be_stopped, packed),
+		CASE(a_virtqueue_that_cannot_give_back_can_be_stopped, split),
+		CASE(a_virtqueue_that_cannot_give_back_can_be_stopped, packed),
+		CASE(a_front_end_leaves_in_the_midst_of_it, split),
+		CASE(a_front_end_leaves_in_the_midst_of_it, packed),
 	};
 	int ret;
 

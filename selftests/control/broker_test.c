@@ -16,6 +16,7 @@
 #include "control/broker_print.h"
 #include "control/directory.h"
 #include "control/meter.h"
+#include "lib/bits.h"
 
 static struct vhb_broker broker, again;
 
@@ -124,8 +125,10 @@ static void test_names_of_features_are_told(void **state)
 
 static void test_what_makes_no_sense_is_left_out(void **state)
 {
-	static const char text[] = "{\"version\":\"9\",\"type\":\"new\",\"vrings\":[{\"index\":1},{\"index\":1},7,"
-				   "{\"index\":160},{\"index\":99999999999},{\"index\":2,\"num\":8}],\"tap\":[]}";
+	static const char text[] =
+		"{\"version\":\"9\",\"type\":\"new\",\"vrings\":["
+		"{\"index\":1},{\"index\":1},7,{\"index\":160},"
+		"{\"index\":99999999999},{\"index\":2,\"num\":8}],\"tap\":[]}";
 	static const char * const none[] = {
 		"", "[]", "null", "{}", "{\"version\":\"1\"}", "{\"version\":1,\"type\":2}",
 	};
@@ -138,7 +141,7 @@ static void test_what_makes_no_sense_is_left_out(void **state)
 	assert_int_equal(again.session.vrings[1].index, 2);
 	assert_int_equal(again.session.vrings[1].num, 8);
 	assert_false(again.has_stats);
-	for (i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+	for (i = 0; i < VHB_ARRAY_COUNT(none); i++)
 		assert_int_equal(vhb_broker_read(none[i], strlen(none[i]),
 						 &again), -EBADMSG);
 }

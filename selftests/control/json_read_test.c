@@ -95,8 +95,11 @@ static void test_too_much_is_refused(void **state)
 static void test_numbers_are_whole_and_fit(void **state)
 {
 	(void)state;
-	assert_true(parse("{\"a\":18446744073709551615,\"b\":18446744073709551616,\"c\":-1,\"d\":1.5,\"e\":1e3,"
-			  "\"f\":99999999999999999999999999999999999999999,\"g\":+1,\"h\":\"7\"}") > 0);
+	assert_true(parse("{\"a\":18446744073709551615,"
+			  "\"b\":18446744073709551616,"
+			  "\"c\":-1,\"d\":1.5,\"e\":1e3,"
+			  "\"f\":99999999999999999999999999999999999999999,"
+			  "\"g\":+1,\"h\":\"7\"}") > 0);
 	assert_int_equal(vhb_json_get_number(values, "a"), UINT64_MAX);
 	assert_int_equal(vhb_json_get_number(values, "b"), 0);
 	assert_int_equal(vhb_json_get_number(values, "c"), 0);
@@ -114,7 +117,8 @@ static void test_strings_are_harmless_and_cut(void **state)
 	char text[8];
 
 	(void)state;
-	assert_true(parse("{\"a\":\"\\u001b[2J\",\"b\":\"\033\\n\\\"\\\\\\/\",\"c\":\"123456789\",\"d\":\"\\u00\"}") > 0);
+	assert_true(parse("{\"a\":\"\\u001b[2J\","
+			  "\"b\":\"\033\\n\\\"\\\\\\/\",\"c\":\"123456789\",\"d\":\"\\u00\"}") > 0);
 	vhb_json_get_string(values, "a", text, sizeof(text));
 	assert_string_equal(text, "?[2J");
 	vhb_json_get_string(values, "b", text, sizeof(text));

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # QEMU as a whole guest, with the small kernel and initramfs of build.sh. Part of lib.sh.
 #
-#   qemu_guest_start NAME SOCKET ADDRESS/LEN [QEMU-ARGUMENT]...   virtio-net-pci on the vhost-user socket
+#   qemu_guest_start NAME SOCKET ADDRESS/LEN [QEMU-ARGUMENT]...   virtio-net-pci on the socket; QEMU connects again
 #   qemu_disk_start NAME SOCKET [QEMU-ARGUMENT]...                vhost-user-blk-pci, /dev/vda; QEMU connects again
 # then guest_exec and guest_stop. Set before, as needed:
 #   qemu_queues    queue pairs or, of a disk, virtqueues (1); more need as many CPUs to be used by the guest's driver
@@ -60,7 +60,7 @@ qemu_guest_start() {
 		netdev+=,queues=$qemu_queues
 		device+=,mq=on,vectors=$((2 * qemu_queues + 2))
 	fi
-	qemu_boot "$name" "$qemu_queues" "vhb.ip=$address" -chardev "socket,id=vu,path=$socket" \
+	qemu_boot "$name" "$qemu_queues" "vhb.ip=$address" -chardev "socket,id=vu,path=$socket,reconnect-ms=100" \
 		-netdev "${qemu_netdev:-$netdev}" -device "$device$qemu_device" "$@"
 }
 

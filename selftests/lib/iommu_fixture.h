@@ -19,7 +19,8 @@
 
 /* Lines of the recorder */
 #define IOMMU_ADDR_LINE(i) \
-	"SET_VRING_ADDR " #i " desc=0xfed0000" #i "0000 avail=0xfed0000" #i "8000 used=0xfed0000" #i "c000\n"
+	"SET_VRING_ADDR " #i " desc=0xfed0000" #i "0000 avail=0xfed0000" #i \
+	"8000 used=0xfed0000" #i "c000\n"
 /** A vring I, one digit, is started; how that ends */
 #define IOMMU_START_LINES(i, end) \
 	"SET_VRING_NUM " #i " 256\n" \

@@ -289,10 +289,12 @@ static int tell_ring(struct net_guest *guest, unsigned int index)
 	ret = frontend_set_vring_addr(frontend, &addr);
 	if (ret)
 		return ret;
-	ret = frontend_set_vring_call(frontend, index, ring->call_fd);
-	if (ret)
-		return ret;
-	ret = frontend_set_vring_kick(frontend, index, ring->kick_fd);
+	if (!guest->config.is_inband) {
+		ret = frontend_set_vring_call(frontend, index, ring->call_fd);
+		if (ret)
+			return ret;
+		ret = frontend_set_vring_kick(frontend, index, ring->kick_fd);
+	}
 	if (ret || !frontend->acked_protocol_mask)
 		return ret;
 	return frontend_set_vring_enable(frontend, index, true);

@@ -50,6 +50,8 @@ enum net_guest_base {
  * @is_indirect: send with indirect descriptors
  * @translator: its memory is behind an IOMMU; or NULL
  * @has_call_sockets: calls come through socket pairs, as with User-Mode Linux
+ * @is_inband: kick and call eventfds stay here: who uses the guest sends
+ *             VRING_KICK and receives BACKEND_VRING_CALL
  */
 struct net_guest_config {
 	uint64_t features;
@@ -60,6 +62,7 @@ struct net_guest_config {
 	bool has_header_apart;
 	bool is_indirect;
 	bool has_call_sockets;
+	bool is_inband;
 	struct translator *translator;
 };
 

@@ -7,6 +7,7 @@
 #   documented TYPE OPTION     the same as "documented TYPE", and what OPTION adds
 #   offered FILE               what the trace FILE says that was offered
 # The cell begins with yes, no, TYPE, "net and blk", "with ``--option``" or "TYPE with ``--option``".
+trace=
 protocol_doc=../../Documentation/protocol.rst
 
 # cells TYPE: NAME and OPTION (or -) of what may be offered

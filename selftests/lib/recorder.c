@@ -371,7 +371,7 @@ static int op_set_vring_kick(struct vhb_kdev *kdev, unsigned int index, int fd)
 	const char *text = fd_text(recorder, fd, &ret);
 
 	if (!ret)
-		vring->has_kick = fd >= 0;
+		vring->kick_fd = fd;
 	return finish(recorder, ret, "SET_VRING_KICK %u %s", index, text);
 }
 
@@ -391,8 +391,11 @@ static int op_set_vring_err(struct vhb_kdev *kdev, unsigned int index, int fd)
 {
 	struct recorder *recorder = of(kdev);
 	int ret = begin(recorder, "SET_VRING_ERR");
+	struct recorded_vring *vring = vring_at(recorder, index);
 	const char *text = fd_text(recorder, fd, &ret);
 
+	if (!ret)
+		vring->err_fd = fd;
 	return finish(recorder, ret, "SET_VRING_ERR %u %s", index, text);
 }
 
@@ -423,7 +426,7 @@ static int op_start_vring(struct vhb_kdev *kdev, unsigned int index)
 
 	if (vring->is_running)
 		fault(recorder, "START of vring %u, which runs", index);
-	if (!vring->num || !vring->has_addr || !vring->has_kick)
+	if (!vring->num || !vring->has_addr || vring->kick_fd < 0)
 		fault(recorder, "START of vring %u, which is not set up", index);
 	check_rings(recorder, vring);
 	if (!ret)
@@ -548,6 +551,8 @@ const struct vhb_kdev_ops recorder_ops = {
 	.get_config = op_get_config,
 	.set_config = op_set_config,
 	.set_mtu = op_set_mtu,
+	.save_state = recorder_save_state,
+	.load_state = recorder_load_state,
 	.send_rarp = recorder_send_rarp,
 	.destroy = op_destroy,
 };

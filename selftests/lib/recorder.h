@@ -35,6 +35,8 @@
  *	GET_CONFIG 0+8
  *	SET_CONFIG 0+8
  *	SET_MTU 1500
+ *	SAVE
+ *	LOAD 1
  *	SEND_RARP 52:54:00:12:34:56
  *
  * Of a log's address its place in the page is shown. SET_VRING_ADDR ends in the
@@ -42,8 +44,9 @@
  * the kernel might mark is marked.
  *
  * Ring addresses are shown as guest physical addresses, found with the memory
- * table in force; with VIRTIO_F_ACCESS_PLATFORM as they are. An eventfd is shown by the label it was given, as "eventfd"
- * without one. A slot is only shown when the vring has one, and is written as our
+ * table in force; with VIRTIO_F_ACCESS_PLATFORM as they are. An eventfd is shown
+ * by the label it was given, as "eventfd" without one. A slot is only shown when
+ * the vring has one, and is written as our
  * module does: {0, 0} when the vring starts, {base, 1} when it stops, be it by
  * RESET. A call that was told to fail ends in "= EINVAL" or whatever.
  *
@@ -177,6 +180,21 @@ struct vhost_vring_addr recorder_addr(struct recorder *recorder,
 
 /** recorder_call_fd() - the descriptor last given by SET_VRING_CALL, or -1 */
 int recorder_call_fd(struct recorder *recorder, unsigned int index);
+
+/** Bytes of a recorder's state */
+#define RECORDER_STATE_BYTES 4
+
+/** recorder_set_state() - what SAVE gives; the first byte is shown by LOAD */
+void recorder_set_state(struct recorder *recorder, const uint8_t *state);
+
+/** recorder_state() - what LOAD gave last, or recorder_set_state() */
+void recorder_state(struct recorder *recorder, uint8_t *state);
+
+/** recorder_kick_fd() - the same of SET_VRING_KICK */
+int recorder_kick_fd(struct recorder *recorder, unsigned int index);
+
+/** recorder_err_fd() - the same of SET_VRING_ERR */
+int recorder_err_fd(struct recorder *recorder, unsigned int index);
 
 /** recorder_assert_no_fault() - fail the test when a call was out of place */
 void recorder_assert_no_fault(struct recorder *recorder);

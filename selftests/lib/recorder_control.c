@@ -59,8 +59,11 @@ void recorder_forget(struct recorder *recorder)
 	free(recorder->table);
 	recorder->table = NULL;
 	memset(recorder->vrings, 0, sizeof(recorder->vrings));
-	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++)
+	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++) {
+		recorder->vrings[i].kick_fd = -1;
 		recorder->vrings[i].call_fd = -1;
+		recorder->vrings[i].err_fd = -1;
+	}
 }
 
 unsigned int recorder_count_running(const struct recorder *recorder)
@@ -223,14 +226,29 @@ struct vhost_vring_addr recorder_addr(struct recorder *recorder,
 	return addr;
 }
 
-int recorder_call_fd(struct recorder *recorder, unsigned int index)
+static int fd_of(struct recorder *recorder, const int *fd)
 {
-	int fd;
+	int number;
 
 	pthread_mutex_lock(&recorder->lock);
-	fd = recorder->vrings[index].call_fd;
+	number = *fd;
 	pthread_mutex_unlock(&recorder->lock);
-	return fd;
+	return number;
+}
+
+int recorder_kick_fd(struct recorder *recorder, unsigned int index)
+{
+	return fd_of(recorder, &recorder->vrings[index].kick_fd);
+}
+
+int recorder_err_fd(struct recorder *recorder, unsigned int index)
+{
+	return fd_of(recorder, &recorder->vrings[index].err_fd);
+}
+
+int recorder_call_fd(struct recorder *recorder, unsigned int index)
+{
+	return fd_of(recorder, &recorder->vrings[index].call_fd);
 }
 
 void recorder_assert_no_fault(struct recorder *recorder)

@@ -30,10 +30,11 @@ struct recorded_vring {
 	uint32_t num;
 	uint32_t base;
 	bool has_addr;
-	bool has_kick;
 	struct vhost_vring_addr addr;
 	uint64_t slot_addr;
+	int kick_fd;
 	int call_fd;
+	int err_fd;
 };
 
 struct recorded_entry {
@@ -82,6 +83,7 @@ struct recorder {
 	const char *fail_name;
 	int fail_name_error;
 	unsigned int fail_name_times;
+	uint8_t state[RECORDER_STATE_BYTES];
 	bool is_config_new;
 	int news_fd;
 	struct vhb_loop *loop;
@@ -122,6 +124,11 @@ void recorder_mark(struct recorder *recorder);
 
 /** recorder_drain_vring() - &vhb_kdev_ops.drain_vring of one that drains */
 int recorder_drain_vring(struct vhb_kdev *kdev, unsigned int index);
+
+/** recorder_save_state(), recorder_load_state() - of &vhb_kdev_ops */
+int recorder_save_state(struct vhb_kdev *kdev, uint8_t *data);
+int recorder_load_state(struct vhb_kdev *kdev, const uint8_t *data,
+			size_t size_bytes);
 
 /** recorder_eventfd_id() - number of an eventfd; 0 for what is none */
 unsigned int recorder_eventfd_id(int fd);

@@ -37,9 +37,11 @@ struct command {
 	enum command_kind kind;
 	int fd;
 	uint64_t queue_num;
+	uint64_t protocol_features_mask;
 	struct vhb_report *report;
 	bool has_iommu;
 	unsigned int log_reply_bytes;
+	bool has_postcopy;
 };
 
 /**
@@ -79,8 +81,10 @@ static int serve(struct fixture_engine *engine, const struct command *command)
 		.loop = engine->loop,
 		.kdev = engine->kdev,
 		.queue_num = command->queue_num,
+		.protocol_features_mask = command->protocol_features_mask,
 		.has_iommu = command->has_iommu,
 		.log_reply_bytes = command->log_reply_bytes,
+		.has_postcopy = command->has_postcopy,
 		.on_end = on_session_end,
 		.argument = engine,
 	};
@@ -295,8 +299,10 @@ void fixture_connect(struct session_fixture *fixture)
 	struct command command = {
 		.kind = COMMAND_SERVE,
 		.queue_num = fixture->queue_num,
+		.protocol_features_mask = fixture->protocol_features_mask,
 		.has_iommu = fixture->has_iommu,
 		.log_reply_bytes = fixture->log_reply_bytes,
+		.has_postcopy = fixture->has_postcopy,
 	};
 	int fds[2];
 

@@ -43,7 +43,7 @@
 /** VIRTIO_F_VERSION_1 */
 #define FIXTURE_VERSION_1 UINT64_C(0x100000000)
 /** Every protocol feature a session of the fixture offers */
-#define FIXTURE_PROTOCOL_FEATURES UINT64_C(0x1a239)
+#define FIXTURE_PROTOCOL_FEATURES UINT64_C(0x9a239)
 /** VHB_PROTOCOL_F_REPLY_ACK */
 #define FIXTURE_REPLY_ACK UINT64_C(0x8)
 
@@ -52,7 +52,7 @@
 /** VIRTIO_F_RING_PACKED */
 #define FIXTURE_PACKED UINT64_C(0x400000000)
 /** Every protocol feature a session offers with a block device */
-#define FIXTURE_BLK_PROTOCOL_FEATURES UINT64_C(0x1b229)
+#define FIXTURE_BLK_PROTOCOL_FEATURES UINT64_C(0x9b229)
 
 /* Lines of the recorder */
 #define FIXTURE_TABLE_LINE "SET_MEM_TABLE 1: 0x0+0x400000\n"
@@ -87,8 +87,10 @@
  * @kick_fds: an eventfd each vring, labelled kick0, kick1 ...
  * @call_fds: likewise, call0 ...
  * @queue_num: what GET_QUEUE_NUM will answer the next front-end
+ * @protocol_features_mask: what it will be offered besides
  * @has_iommu: VIRTIO_F_ACCESS_PLATFORM will be offered to the next front-end
  * @log_reply_bytes: what the session is told of the reply to SET_LOG_BASE
+ * @has_postcopy: the next front-end may be offered postcopy
  * @is_connected: there is a front-end
  * @engine: the thread
  * @before: what the process held at first
@@ -100,8 +102,10 @@ struct session_fixture {
 	int kick_fds[FIXTURE_EVENTFD_COUNT];
 	int call_fds[FIXTURE_EVENTFD_COUNT];
 	uint64_t queue_num;
+	uint64_t protocol_features_mask;
 	bool has_iommu;
 	unsigned int log_reply_bytes;
+	bool has_postcopy;
 	bool is_connected;
 	struct fixture_engine *engine;
 	struct resources before;

@@ -175,9 +175,9 @@ static inline void begin_guest(unsigned int pairs, uint64_t without)
 					     CONTROL_GPA, 0), 0);
 	assert_int_equal(net_driver_init(&guest.driver, &guest.memory, 0x7000,
 					 CONTROL_NUM), 0);
-	/* The session acks that only where there is a log. */
-	guest.features = guest.kdev->ops->features(guest.kdev) & ~without &
-			 ~vhb_bit(VHOST_F_LOG_ALL);
+	/* What the session acks only where there is a log, or an IOMMU */
+	without |= vhb_bit(VHOST_F_LOG_ALL) | vhb_bit(VIRTIO_F_ACCESS_PLATFORM);
+	guest.features = guest.kdev->ops->features(guest.kdev) & ~without;
 	guest.driver.ring.has_event_idx = vhb_has_bit(guest.features,
 						      VIRTIO_RING_F_EVENT_IDX);
 	guest.index = vhb_has_bit(guest.features, VIRTIO_NET_F_MQ) ?

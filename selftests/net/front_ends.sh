@@ -182,6 +182,14 @@ uml_cases() {
 	begin "uml: broker ends with status 0" broker_stop broker-uml || true
 }
 
+# qemu_broker_is_killed: the next one makes a new tap; the guest notices no more than that its link was down.
+qemu_broker_is_killed() {
+	end broker-qemu KILL 1 || true
+	broker_start broker-qemu net --socket-path="$VHB_RUN/qemu.sock" --tap=tap0 || return 1
+	tap_up tap0 10.88.3.1/24
+	ping_check qemu
+}
+
 # One queue pair and so one CPU: code that Linux patches under several emulated CPUs is not safe in the inner emulation
 # (see vm/guest/poke_twice). Several pairs are traffic_test's.
 qemu_cases() {
@@ -191,9 +199,10 @@ qemu_cases() {
 		# Bits 0, 1, 11 and 15: checksums both ways, TSO from the guest, mergeable buffers
 		check "qemu: keeps offloads and mergeable buffers" guest_exec qemu \
 			"cut -b1,2,12,16 /sys/class/net/eth0/device/features | grep -qx 1111"
+		begin "qemu: goes on with the next broker after kill -9" qemu_broker_is_killed || true
 	else
 		give_up "qemu: ping" "qemu: file to the guest" "qemu: file from the guest" \
-			"qemu: keeps offloads and mergeable buffers"
+			"qemu: keeps offloads and mergeable buffers" "qemu: goes on with the next broker after kill -9"
 	fi
 	begin "qemu: leaves" guest_stop qemu || true
 	begin "qemu: broker ends with status 0" broker_stop broker-qemu || true

@@ -179,6 +179,21 @@ static void test_without_the_feature_there_is_no_queue(void **state)
 	end_guest();
 }
 
+/* Addresses would be the IOMMU's: said at once, not found out by a command. */
+static void test_behind_an_iommu_it_does_not_start(void **state)
+{
+	const uint64_t iommu = vhb_bit(VIRTIO_F_ACCESS_PLATFORM);
+
+	(void)state;
+	begin_guest(1, 0);
+	vhb_net_control_set_features(vhb_net_of(guest.kdev),
+				     guest.features | iommu);
+	assert_int_equal(start_control(0), -EOPNOTSUPP);
+	vhb_net_control_set_features(vhb_net_of(guest.kdev), guest.features);
+	assert_int_equal(start_control(0), 0);
+	end_guest();
+}
+
 static void test_commands_of_features_that_were_not_acked(void **state)
 {
 	const uint8_t on = 1, vlan[] = { 1, 0 }, mac[6] = { 2 };
@@ -273,6 +288,7 @@ int main(void)
 		FIXTURE_TEST(test_pairs_outlive_a_pause),
 		FIXTURE_TEST(test_queue_of_a_guest_without_mq),
 		FIXTURE_TEST(test_without_the_feature_there_is_no_queue),
+		FIXTURE_TEST(test_behind_an_iommu_it_does_not_start),
 		FIXTURE_TEST(test_commands_of_features_that_were_not_acked),
 		FIXTURE_TEST(test_guest_that_was_elsewhere_announces_itself),
 		FIXTURE_TEST(test_new_guest_does_not_announce_itself),

@@ -121,6 +121,40 @@ static void test_mtu(void **state)
 	kdev->ops->destroy(kdev);
 }
 
+static void test_state_is_address_and_mtu(void **state)
+{
+	static const uint8_t mac[] = { 2, 4, 6, 8, 10, 12 };
+	uint8_t data[VHB_KDEV_STATE_MAX_BYTES], now[6];
+	struct vhb_kdev *kdev = make_net(1);
+
+	(void)state;
+	assert_int_equal(kdev->ops->set_config(kdev, 0, 6, mac), 0);
+	assert_int_equal(kdev->ops->set_mtu(kdev, 1400), 0);
+	assert_int_equal(kdev->ops->save_state(kdev, data), 8);
+	assert_memory_equal(data, mac, 6);
+	assert_memory_equal(data + 6, "\x78\x05", 2);
+	kdev->ops->reset(kdev);
+	assert_int_equal(told_mtu(kdev), 1500);
+	/* All or nothing; a tap that does not take the frames is refused. */
+	assert_int_equal(kdev->ops->load_state(kdev, data, 7), -EINVAL);
+	assert_int_equal(kdev->ops->load_state(kdev, data, 9), -EINVAL);
+	memcpy(data + 6, "\xdd\x05", 2);
+	assert_int_equal(kdev->ops->load_state(kdev, data, 8), -EINVAL);
+	assert_int_equal(told_mtu(kdev), 1500);
+	assert_int_equal(kdev->ops->get_config(kdev, 0, 6, now), 0);
+	assert_memory_not_equal(now, mac, 6);
+	memcpy(data + 6, "\x78\x05", 2);
+	assert_int_equal(kdev->ops->load_state(kdev, data, 8), 0);
+	assert_int_equal(told_mtu(kdev), 1400);
+	assert_int_equal(kdev->ops->get_config(kdev, 0, 6, now), 0);
+	assert_memory_equal(now, mac, 6);
+	/* Where the MTU was not known it stays what it is. */
+	memset(data + 6, 0, 2);
+	assert_int_equal(kdev->ops->load_state(kdev, data, 8), 0);
+	assert_int_equal(told_mtu(kdev), 1400);
+	kdev->ops->destroy(kdev);
+}
+
 static void test_link_is_up_and_in_its_bridge(void **state)
 {
 	struct vhb_net_config config = config_of(2);
@@ -358,6 +392,7 @@ int main(void)
 		FIXTURE_TEST(test_config_space),
 		FIXTURE_TEST(test_only_the_address_is_writable),
 		FIXTURE_TEST(test_mtu),
+		FIXTURE_TEST(test_state_is_address_and_mtu),
 		FIXTURE_TEST(test_too_low_a_limit_is_told_at_once),
 		FIXTURE_TEST(test_link_is_up_and_in_its_bridge),
 		FIXTURE_TEST(test_bad_bridges),

@@ -17,6 +17,7 @@
 #include <linux/virtio_ring.h>
 
 #include "lib/bits.h"
+#include "lib/device_state.h"
 #include "lib/host_link.h"
 #include "lib/net_bench.h"
 
@@ -411,6 +412,36 @@ static void mtu_message_changes_what_the_guest_is_told(void **state)
 	assert_int_equal(host_link_mtu(NET_BENCH_TAP), 1500);
 }
 
+/* As a front-end does that takes a snapshot */
+static void state_outlives_the_session(void **state)
+{
+	static const uint8_t mac[] = { 0x52, 0x54, 0, 1, 2, 3 };
+	struct net_bench *bench = *state;
+	struct virtio_net_config config;
+	size_t bytes = 64;
+	uint8_t stream[64];
+
+	open_guest(bench, &net_guest_config_default);
+	assert_int_equal(frontend_set_config(&bench->guest.frontend, 0, 0, mac,
+					     sizeof(mac)), 0);
+	assert_int_equal(frontend_set_mtu(&bench->guest.frontend, 1280), 0);
+	assert_int_equal(device_state_save(&bench->guest.frontend, stream,
+					   &bytes), -EREMOTEIO);
+	assert_int_equal(net_guest_stop_pair(&bench->guest, 0), 0);
+	assert_int_equal(device_state_save(&bench->guest.frontend, stream,
+					   &bytes), 0);
+	net_guest_close(&bench->guest);
+
+	connect_only(bench);
+	get_config(bench, &config);
+	assert_memory_not_equal(config.mac, mac, sizeof(mac));
+	assert_int_equal(device_state_load(&bench->guest.frontend, stream,
+					   bytes), 0);
+	get_config(bench, &config);
+	assert_memory_equal(config.mac, mac, sizeof(mac));
+	assert_int_equal(config.mtu, 1280);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define CASE_TWO_PAIRS(name) \
 	cmocka_unit_test_setup_teardown(name, set_up_two_pairs, tear_down)
@@ -435,6 +466,7 @@ int main(void)
 		CASE_TWO_PAIRS(second_pair_comes_and_goes),
 		CASE_TWO_PAIRS(one_pair_of_two_is_enough),
 		CASE(one_pair_offers),
+		CASE(state_outlives_the_session),
 		CASE_TWO_PAIRS(two_pairs_offer),
 		cmocka_unit_test_setup_teardown(mac_and_mtu_are_told,
 						set_up_properties, tear_down),

@@ -27,6 +27,7 @@ static void test_least_command_line(void **state)
 	assert_string_equal(options.socket_path, "/s");
 	assert_int_equal(options.socket_fd, -1);
 	assert_false(options.once);
+	assert_false(options.has_postcopy);
 	assert_int_equal(options.verbosity, 0);
 	assert_int_equal(options.queue_num_unit, VHB_QUEUE_NUM_QUEUES);
 	assert_string_equal(options.net.tap_name, "tap0");
@@ -47,11 +48,12 @@ static void test_every_option(void **state)
 	struct vhb_options options;
 
 	(void)state;
-	parse_ok("vhost-bridge net --fd 7 --tap tap1 --queue-pairs=4 --mac=52:54:00:ab:CD:ef --mtu 9000 --bridge br0 --datapath=vhost-net --vhost-device /dev/x --poll-us 50 --workers=per-pair --queue-num-as pairs --log-reply=16 --trust-base --once --verbose -v",
+	parse_ok("vhost-bridge net --fd 7 --tap tap1 --queue-pairs=4 --mac=52:54:00:ab:CD:ef --mtu 9000 --bridge br0 --datapath=vhost-net --vhost-device /dev/x --poll-us 50 --workers=per-pair --queue-num-as pairs --log-reply=16 --trust-base --postcopy --once --verbose -v",
 		 &options);
 	assert_null(options.socket_path);
 	assert_int_equal(options.socket_fd, 7);
 	assert_true(options.once);
+	assert_true(options.has_postcopy);
 	assert_int_equal(options.verbosity, 2);
 	assert_int_equal(options.queue_num_unit, VHB_QUEUE_NUM_PAIRS);
 	assert_int_equal(options.log_reply_bytes, 16);
@@ -65,6 +67,21 @@ static void test_every_option(void **state)
 	assert_int_equal(options.net.poll_us, 50);
 	assert_int_equal(options.net.workers, VHB_NET_WORKERS_PER_PAIR);
 	assert_string_equal(options.net.vhost_path, "/dev/x");
+}
+
+static void test_protocol_features(void **state)
+{
+	struct vhb_options options;
+
+	(void)state;
+	parse_ok("vhost-bridge net --fd=3 --tap=t", &options);
+	assert_int_equal(options.protocol_features_mask, 0);
+	parse_ok("vhost-bridge net --fd=3 --tap=t --protocol-features=inband-notifications",
+		 &options);
+	assert_int_equal(options.protocol_features_mask, 1 << 14);
+	parse_ok("vhost-bridge net --fd=3 --tap=t --protocol-features=gpa-addresses,inband-notifications",
+		 &options);
+	assert_int_equal(options.protocol_features_mask, 1 << 21 | 1 << 14);
 }
 
 static void test_control(void **state)
@@ -298,8 +315,9 @@ static void test_help_names_every_option(void **state)
 		"--datapath=", "--vhost-device=", "--vhost-fd=",
 		"--poll-us=", "--workers=",
 		"--queue-num-as=", "--log-reply=", "--trust-base", "--connect",
-		"--once", "--verbose", "--help",
+		"--postcopy", "--once", "--verbose", "--help",
 		"--version", "--print-capabilities",
+		"--protocol-features=",
 	};
 	char *text = print(print_net_help);
 	unsigned int i;
@@ -370,6 +388,15 @@ static const struct bad_line bad_lines[] = {
 	{ GOOD " -- extra", "unexpected argument 'extra'" },
 	{ GOOD " --mtu", "option '--mtu' needs a value, --mtu=BYTES" },
 	{ GOOD " --once=1", "option '--once' takes no value" },
+	{ GOOD " --protocol-features=",
+	  "--protocol-features= is no list of inband-notifications" },
+	{ GOOD " --protocol-features=mq", "--protocol-features=mq is no list" },
+	{ GOOD " --protocol-features=inband-notifications,",
+	  "inband-notifications, is no list" },
+	{ GOOD " --protocol-features=inband-notification",
+	  "inband-notification is no list" },
+	{ GOOD " --protocol-features=inband-notifications,inband-notifications",
+	  "names one twice" },
 	{ GOOD " --tap=tap1", "option '--tap' is given twice" },
 	{ GOOD " --log-reply=12", "--log-reply=12 is neither auto nor 8 nor 16" },
 	{ GOOD " --log-reply=", "--log-reply= is neither auto nor 8 nor 16" },
@@ -479,6 +506,7 @@ static void test_other_types(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_least_command_line),
 	cmocka_unit_test(test_every_option),
+	cmocka_unit_test(test_protocol_features),
 	cmocka_unit_test(test_control),
 	cmocka_unit_test(test_trace),
 	cmocka_unit_test(test_ready_descriptors),

@@ -332,9 +332,6 @@ static void a_request_of_the_specification_not_offered_is_refused(void **state)
 		{ .request = VHB_GPU_SET_SOCKET, .fd_count = 1 },
 		{ .request = VHB_VRING_KICK, .size_bytes = 8 },
 		{ .request = VHB_GET_SHARED_OBJECT, .size_bytes = 16 },
-		{ .request = VHB_SET_DEVICE_STATE_FD, .size_bytes = 8,
-		  .fd_count = 1 },
-		{ .request = VHB_CHECK_DEVICE_STATE },
 		{ .request = VHB_GET_SHMEM_CONFIG },
 	};
 	struct session_fixture *fixture = *state;

@@ -440,6 +440,24 @@ static void test_broken_vrings_are_named(void **state)
 	leave(fixture, 2);
 }
 
+/* Its file was truncated under it: reading it here would be SIGBUS. */
+static void test_broken_vring_without_memory_ends_the_session(void **state)
+{
+	struct session_fixture *fixture = *state;
+	struct log_capture capture;
+
+	fixture_start(fixture, 1);
+	log_capture_begin(&capture);
+	assert_int_equal(ftruncate(fixture->memory.fd, 4096), 0);
+	recorder_break(fixture->recorder, 0);
+	recorder_wait_draining(fixture->recorder, 1);
+	recorder_finish_drain(fixture->recorder, 0);
+	fixture_expect_ended(fixture);
+	log_capture_end(&capture);
+	assert_int_equal(log_capture_count(&capture, "was truncated"), 1);
+	assert_int_equal(log_capture_count(&capture, "\n"), 1);
+}
+
 /* A front-end cannot fill the log. */
 static void test_log_of_broken_vrings_ends(void **state)
 {
@@ -480,6 +498,7 @@ int main(void)
 		drain_fixture_test(test_config_change_nobody_negotiated),
 		drain_fixture_test(test_config_change_nobody_reads),
 		drain_fixture_test(test_broken_vrings_are_named),
+		drain_fixture_test(test_broken_vring_without_memory_ends_the_session),
 		drain_fixture_test(test_log_of_broken_vrings_ends),
 	};
 

@@ -84,7 +84,7 @@ static void a_session_is_told_from_beginning_to_end(void **state)
 	expect_line(" SET_OWNER -> none (", " us)");
 	expect_line(" GET_FEATURES -> reply features=0x", "VERSION_1");
 	expect_line(" SET_PROTOCOL_FEATURES ",
-		    "features=0x1a239(MQ,REPLY_ACK,MTU,BACKEND_REQ,CONFIG,RESET_DEVICE,CONFIGURE_MEM_SLOTS,STATUS) -> ");
+		    "features=0x9a239(MQ,REPLY_ACK,MTU,BACKEND_REQ,CONFIG,RESET_DEVICE,CONFIGURE_MEM_SLOTS,STATUS,DEVICE_STATE) -> ");
 	expect_line(" SET_FEATURES need_reply features=0x140000000(",
 		    "PROTOCOL_FEATURES,VERSION_1) -> ack 0 (");
 	expect_line(" SET_MEM_TABLE need_reply regions=1 {gpa=0x0 size=0x400000 uva=0x123400000000 offset=0x0} fds=1[memfd:0x400000]",

@@ -3,6 +3,8 @@
 # A whole guest moves from QEMU to QEMU, with net and disk of brokers of their own, under traffic of both.
 #
 # SLOW_ROUNDS: how often it moves (2)
+# SLOW_POSTCOPY_ROUNDS: how often it does so by postcopy (1)
+# SLOW_CASE: only this case
 #
 # In each round the guest has a TCP stream coming in, a load on its disk that knows what it has written, and a file
 # that is read from the disk into its page cache, which only the device writes: a page that was not marked in the
@@ -21,12 +23,18 @@ cd ../blk
 . ../guests/lib.sh
 
 rounds=${SLOW_ROUNDS:-2}
+postcopy_rounds=${SLOW_POSTCOPY_ROUNDS:-1}
 image=$VHB_RUN/disk.img
 address=10.77.0.2/24
 port=2000
 # Of the disk: what the load uses, what is read by way of the page cache, in pieces of 64 KiB
 load_pieces=32 cached_pieces=192
-ballast_mib=12
+
+# At once, and whether the case fails or not
+exec 7>&1
+note() {
+	printf '# %s s: %s\n' "$SECONDS" "$*" >&7
+}
 
 # One that waits for a guest to come says nothing when it is there.
 channel_ready() {
@@ -36,8 +44,10 @@ channel_ready() {
 
 # serve ROUND: both brokers. The two that have the disk at the same time must share it.
 serve() {
-	broker_start "net$1" net -v -v --socket-path="$VHB_RUN/net$1.sock" --tap="tap$1" --bridge=br0
-	broker_start "blk$1" blk -v -v --socket-path="$VHB_RUN/blk$1.sock" --blk-file="$image" --share-rw
+	local common=(-v -v ${postcopy:+"$postcopy"})
+
+	broker_start "net$1" net "${common[@]}" --socket-path="$VHB_RUN/net$1.sock" --tap="tap$1" --bridge=br0
+	broker_start "blk$1" blk "${common[@]}" --socket-path="$VHB_RUN/blk$1.sock" --blk-file="$image" --share-rw
 }
 
 # start_guest ROUND QEMU-ARGUMENT...
@@ -55,7 +65,10 @@ start_guest() {
 
 start_waiting_guest() {
 	touch "$(state "guest$1")/is-incoming"
-	start_guest "$1" -incoming "unix:$VHB_RUN/migration$1"
+	start_guest "$1" -incoming defer
+	poll_until 30 test -S "$VHB_RUN/monitor$1"
+	[ -z "$postcopy" ] || monitor "$1" "migrate_set_capability postcopy-ram on" >/dev/null
+	monitor "$1" "migrate_incoming unix:$VHB_RUN/migration$1" >/dev/null
 }
 
 # monitor ROUND COMMAND...
@@ -70,6 +83,29 @@ has_moved() {
 
 is_running() {
 	monitor "$1" "info status" | grep -q 'VM status: running'
+}
+
+# start_move FROM TO: to where all or, with postcopy, the rest goes
+start_move() {
+	local bandwidth=12M
+
+	[ -z "$postcopy" ] || bandwidth=3M
+	monitor "$1" "migrate_set_parameter max-bandwidth $bandwidth" >/dev/null
+	monitor "$1" "migrate_set_parameter downtime-limit 1000" >/dev/null
+	[ -z "$postcopy" ] || monitor "$1" "migrate_set_capability postcopy-ram on" >/dev/null
+	monitor "$1" "migrate -d unix:$VHB_RUN/migration$2" >/dev/null
+}
+
+# check_postcopy FROM TO: pages were asked for, both brokers were told when all had come
+check_postcopy() {
+	local device
+
+	grep -E 'postcopy request count: *[1-9]' "$VHB_RUN/move"
+	for device in net blk; do
+		grep -q POSTCOPY_LISTEN "$VHB_RUN/$device$2/log"
+		poll_until 30 grep -q POSTCOPY_END "$VHB_RUN/$device$2/log"
+		fails grep -q unanswered "$VHB_RUN/$device$2/log"
+	done
 }
 
 # The lines of the load in a guest's log; they end as a terminal's do.
@@ -99,7 +135,7 @@ stream() {
 	local fd
 
 	{
-		until [ -e "$VHB_RUN/stream-ends" ]; do
+		while [ -d "$VHB_RUN" ] && [ ! -e "$VHB_RUN/stream-ends" ]; do
 			head -c 8192 /dev/urandom
 			sleep 0.1
 		done
@@ -118,7 +154,7 @@ begin_traffic() {
 	guest_exec "$1" "rm -f /tmp/got; busybox nc -l -p $port -e dd bs=4k of=/tmp/got >/dev/null 2>&1 &"
 	poll_until 30 guest_listens "$1"
 	rm -f "$VHB_RUN/stream-ends"
-	stream &
+	stream 7>&- &
 	stream_pid=$!
 	guest_exec "$1" "echo 3 >/proc/sys/vm/drop_caches"
 }
@@ -145,19 +181,23 @@ move() {
 
 	serve "$to"
 	start_waiting_guest "$to"
+	note "guest$to waits"
 	begin_traffic "guest$from"
 	before=$(progress "guest$from")
-	monitor "$from" "migrate_set_parameter max-bandwidth 12M" >/dev/null
-	monitor "$from" "migrate_set_parameter downtime-limit 1000" >/dev/null
-	monitor "$from" "migrate -d unix:$VHB_RUN/migration$to" >/dev/null
+	note "requests so far: $before"
+	start_move "$from" "$to"
 	# While memory is being copied
-	guest_exec "guest$from" "dd if=/dev/vda of=/dev/null bs=64k skip=$load_pieces count=$cached_pieces 2>/dev/null" \
-		2>/dev/null || printf 'it had moved before all was read\n'
+	guest_limit=5 guest_exec "guest$from" \
+		"dd if=/dev/vda of=/dev/null bs=64k skip=$load_pieces count=$cached_pieces 2>/dev/null" 2>/dev/null ||
+		note "it has moved before all was read"
+	[ -z "$postcopy" ] || monitor "$from" "migrate_start_postcopy" >/dev/null
 	poll_until 240 has_moved "$from" || { cat "$VHB_RUN/move"; return 1; }
-	cat "$VHB_RUN/move"
+	note "moved: $(grep -iE 'status|time|ram' "$VHB_RUN/move" | tr -s ' \t\n' ' ')"
 	grep -qi 'status: *completed' "$VHB_RUN/move"
 	poll_until 30 is_running "$to"
+	[ -z "$postcopy" ] || check_postcopy "$from" "$to"
 	# The log was kept by both, and nobody refused anything.
+	note "RARPs asked for: $(grep -c SEND_RARP "$VHB_RUN/net$to/log" || true)"
 	grep -q SET_LOG_BASE "$VHB_RUN/net$from/log"
 	grep -q SET_LOG_BASE "$VHB_RUN/blk$from/log"
 	fails grep -E 'refused|broken' "$VHB_RUN"/{net,blk}{"$from","$to"}/log
@@ -165,11 +205,12 @@ move() {
 	broker_stop "net$from"
 	broker_stop "blk$from"
 	check_traffic "guest$to" 0
-	printf 'requests before: %d, since: %d\n' "$before" "$(progress "guest$to")"
+	note "all is there; requests since: $(progress "guest$to")"
 }
 
-guest_moves_under_traffic() {
-	local round
+# guest_moves ROUNDS
+guest_moves() {
+	local rounds=$1 round
 
 	lab_enter move
 	in_lab ip link add br0 type bridge forward_delay 0
@@ -181,10 +222,12 @@ guest_moves_under_traffic() {
 	serve 0
 	start_guest 0
 	ping_check guest0
-	guest_exec guest0 "head -c $((ballast_mib << 20)) /dev/urandom >/tmp/ballast"
+	note "the guest is there"
+	guest_exec guest0 "dd if=/dev/vda bs=64k skip=$load_pieces count=$((cached_pieces / 2)) of=/tmp/ballast 2>/dev/null"
 	ballast_sum=$(guest_exec guest0 "sha256sum </tmp/ballast")
 	guest_exec guest0 "verify /dev/vda >/dev/ttyS0 2>&1 &"
 	poll_until 60 has_progressed guest0 20
+	note "and works"
 	for ((round = 0; round < rounds; round++)); do
 		move "$round" "$((round + 1))"
 	done
@@ -196,7 +239,16 @@ guest_moves_under_traffic() {
 	guest_stop "guest$rounds"
 	broker_stop "net$rounds"
 	broker_stop "blk$rounds"
-	printf 'downtime of the last move: %s\n' "$(grep -i 'downtime' "$VHB_RUN/move" | tr -s ' \n' ' ')"
+}
+
+guest_moves_under_traffic() {
+	postcopy=
+	guest_moves "$rounds"
+}
+
+guest_moves_by_postcopy_under_traffic() {
+	postcopy=--postcopy
+	guest_moves "$postcopy_rounds"
 }
 
 # Called by the trap.
@@ -219,4 +271,8 @@ load_module
 make_work
 trap leave EXIT
 
-run_cases guest_moves_under_traffic
+if [ -n "${SLOW_CASE-}" ]; then
+	run_cases "$SLOW_CASE"
+else
+	run_cases guest_moves_under_traffic guest_moves_by_postcopy_under_traffic
+fi

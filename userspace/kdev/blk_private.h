@@ -98,6 +98,11 @@ int vhb_blk_drain_vring(struct vhb_blk *blk, unsigned int index);
 /** vhb_blk_forget_drains() - nobody waits for them any more */
 void vhb_blk_forget_drains(struct vhb_blk *blk);
 
+/** &vhb_kdev_ops.save_state and load_state: blk_state.c */
+int vhb_blk_save_state(struct vhb_kdev *kdev, uint8_t *data);
+int vhb_blk_load_state(struct vhb_kdev *kdev, const uint8_t *data,
+		       size_t size_bytes);
+
 extern const struct vhb_kdev_ops vhb_blk_ops;
 
 #endif

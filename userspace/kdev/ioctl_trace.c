@@ -253,3 +253,25 @@ void vhb_ioctl_trace(int fd, unsigned long request, const void *argument,
 	vhb_ioctl_describe(fd, request, argument, result, &text);
 	vhb_trace_note("%s", bytes);
 }
+
+void vhb_iotlb_trace(int fd, const struct vhost_iotlb_msg *message, int result)
+{
+	static const char * const types[] = {
+		[VHOST_IOTLB_MISS] = "MISS",
+		[VHOST_IOTLB_UPDATE] = "UPDATE",
+		[VHOST_IOTLB_INVALIDATE] = "INVALIDATE",
+		[VHOST_IOTLB_ACCESS_FAIL] = "ACCESS_FAIL",
+	};
+	static const char * const permissions[] = { "none", "ro", "wo", "rw" };
+	const char *type = message->type < VHB_ARRAY_COUNT(types) ?
+				   types[message->type] :
+				   NULL;
+
+	/* Misses come by themselves. */
+	vhb_trace_event("VHOST_IOTLB_MSG fd=%d type=%s iova=0x%" PRIx64
+			" size=0x%" PRIx64 " uva=0x%" PRIx64 " perm=%s = %s",
+			fd, type ? type : "?", (uint64_t)message->iova,
+			(uint64_t)message->size, (uint64_t)message->uaddr,
+			permissions[message->perm & VHOST_ACCESS_RW],
+			result ? strerrorname_np(-result) : "0");
+}

@@ -2,6 +2,8 @@
 #ifndef VHB_KDEV_IOCTL_TRACE_H
 #define VHB_KDEV_IOCTL_TRACE_H
 
+#include <linux/vhost_types.h>
+
 #include "lib/text.h"
 
 /**
@@ -26,5 +28,15 @@ void vhb_ioctl_describe(int fd, unsigned long request, const void *argument,
  */
 void vhb_ioctl_trace(int fd, unsigned long request, const void *argument,
 		     int result);
+
+/**
+ * vhb_iotlb_trace() - a message to or from the IOTLB of a vhost descriptor
+ * @fd: the descriptor
+ * @message: the message
+ * @result: of writing an update or invalidation: 0 or -errno; 0 for a miss
+ *
+ * Only to be called when there is a trace.
+ */
+void vhb_iotlb_trace(int fd, const struct vhost_iotlb_msg *message, int result);
 
 #endif

@@ -9,9 +9,11 @@
 
 #include <linux/vhost.h>
 
+#include "kdev/ioctl_trace.h"
 #include "kdev/vhost_ioctl.h"
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "lib/trace.h"
 
 /* Misses taken before others get their turn in the loop */
 #define MISSES_PER_TURN 64
@@ -83,6 +85,8 @@ static bool take_miss(struct vhb_iotlb_port *port)
 	}
 	if (message.iotlb.type != VHOST_IOTLB_MISS)
 		return true;
+	if (vhb_trace_enabled())
+		vhb_iotlb_trace(port->fd, &message.iotlb, 0);
 	count_miss(port, message.iotlb.iova);
 	listener->on_miss(listener->argument, message.iotlb.iova,
 			  message.iotlb.perm);
@@ -179,12 +183,16 @@ int vhb_iotlb_port_write(struct vhb_iotlb_port *port,
 		.iotlb = *message,
 	};
 	ssize_t written;
+	int ret;
 
 	do {
 		written = write(port->fd, &envelope, sizeof(envelope));
 	} while (written < 0 && errno == EINTR);
-	if (written < 0)
-		return -errno;
+	ret = written < 0 ? -errno : 0;
+	if (vhb_trace_enabled())
+		vhb_iotlb_trace(port->fd, message, ret);
+	if (ret)
+		return ret;
 	if (message->type == VHOST_IOTLB_UPDATE)
 		count_answer(port, message);
 	return 0;

@@ -30,6 +30,9 @@
 struct vhb_kdev;
 struct vhb_loop;
 
+/** Longest state of a device */
+#define VHB_KDEV_STATE_MAX_BYTES 256
+
 /**
  * struct vhb_kdev_listener - who wants to hear of a kernel device
  * @on_drained: a vring that @drain_vring was called for: @stop_vring does not
@@ -37,6 +40,9 @@ struct vhb_loop;
  * @on_broken: the driver broke a vring's rules; which of them, in a word. The
  *             vring is not processed any more; its err eventfd was signalled
  * @on_config: the configuration space has changed by itself
+ * @on_memory: the device is about to read or write guest memory in this process,
+ *             or (false) has done so; that may take as long as a page is under
+ *             way. May be NULL
  * @on_miss: somebody needs an address that the IOTLB does not know, and waits
  *           until @iotlb_write of &struct vhb_kdev_ops tells it; for
  *           VHOST_ACCESS_RO or VHOST_ACCESS_WO
@@ -53,6 +59,7 @@ struct vhb_kdev_listener {
 	void (*on_broken)(void *argument, unsigned int index,
 			  const char *fault);
 	void (*on_config)(void *argument);
+	void (*on_memory)(void *argument, bool begins);
 	void (*on_miss)(void *argument, uint64_t iova, uint8_t permission);
 	void (*on_unanswered)(void *argument, unsigned int index);
 	void *argument;
@@ -67,6 +74,8 @@ struct vhb_kdev_listener {
  * @protocol_features: protocol feature bits this device adds to those every
  *                     session has (VHB_PROTOCOL_F_MTU for net,
  *                     VHB_PROTOCOL_F_INFLIGHT_SHMFD for one with @set_vring_slot,
+ *                     VHB_PROTOCOL_F_PAGEFAULT where the kernel can wait for
+ *                     pages that are missing,
  *                     VHB_PROTOCOL_F_LOG_SHMFD for one that offers
  *                     VHOST_F_LOG_ALL, VHB_PROTOCOL_F_RARP for @send_rarp)
  * @set_owner: make the calling process the owner (VHOST_SET_OWNER); its
@@ -121,6 +130,12 @@ struct vhb_kdev_listener {
  *              read as zero. -EINVAL beyond VHB_CONFIG_MAX_BYTES
  * @set_config: write it; -EACCES for read-only fields. May be NULL
  * @set_mtu: VHOST_USER_NET_SET_MTU; -EINVAL out of range. May be NULL
+ * @save_state: write down, in VHB_KDEV_STATE_MAX_BYTES, what the guest has changed in
+ *              the device and no message tells the next one, in little-endian and
+ *              the same for every release; its length or -errno. May be NULL
+ * @load_state: the reverse, all or nothing; -EINVAL for what is no such thing.
+ *              NULL if @save_state is. Neither is called while a vring runs; both
+ *              may be before set_owner
  * @send_rarp: make the guest's address known to the network
  *             (VHOST_USER_SEND_RARP). May be NULL
  * @destroy: close everything and free
@@ -164,6 +179,9 @@ struct vhb_kdev_ops {
 	int (*set_config)(struct vhb_kdev *kdev, uint32_t offset_bytes,
 			  uint32_t size_bytes, const uint8_t *data);
 	int (*set_mtu)(struct vhb_kdev *kdev, uint64_t mtu);
+	int (*save_state)(struct vhb_kdev *kdev, uint8_t *data);
+	int (*load_state)(struct vhb_kdev *kdev, const uint8_t *data,
+			  size_t size_bytes);
 	int (*send_rarp)(struct vhb_kdev *kdev, const uint8_t *mac);
 	void (*destroy)(struct vhb_kdev *kdev);
 };

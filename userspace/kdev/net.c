@@ -431,6 +431,8 @@ const struct vhb_kdev_ops vhb_net_ops = {
 	.get_config = vhb_net_get_config,
 	.set_config = vhb_net_set_config,
 	.set_mtu = vhb_net_set_mtu,
+	.save_state = vhb_net_save_state,
+	.load_state = vhb_net_load_state,
 	.send_rarp = vhb_net_send_rarp,
 	.destroy = destroy,
 };

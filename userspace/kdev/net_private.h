@@ -82,6 +82,10 @@ int vhb_net_set_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 		       uint32_t size_bytes, const uint8_t *data);
 int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu);
 
+/** Its state: net_state.c */
+int vhb_net_save_state(struct vhb_kdev *kdev, uint8_t *data);
+int vhb_net_load_state(struct vhb_kdev *kdev, const uint8_t *data,
+		       size_t size_bytes);
 /** vhb_net_send_rarp() - &vhb_kdev_ops.send_rarp */
 int vhb_net_send_rarp(struct vhb_kdev *kdev, const uint8_t *mac);
 

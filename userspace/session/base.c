@@ -2,39 +2,18 @@
 #include "session/base.h"
 
 #include <endian.h>
-#include <errno.h>
+#include <stddef.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <sys/uio.h>
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "lib/own_memory.h"
 
 /* Lines each session: a front-end can do it a thousand times a second. */
 #define LINES_MAX 20
-
-/*
- * By way of the kernel: the front-end can shorten the file at any time, and what
- * we would get then is SIGBUS, not an error.
- */
-static int read_used_index(const struct vhost_vring_addr *addr,
-			   uint16_t *index_out)
-{
-	const struct vring_used *used =
-		(const struct vring_used *)(uintptr_t)addr->used_user_addr;
-	struct iovec to = { index_out, sizeof(*index_out) };
-	struct iovec from = { (void *)&used->idx, sizeof(used->idx) };
-	ssize_t size_bytes;
-
-	size_bytes = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
-	if (size_bytes < 0)
-		return -errno;
-	return size_bytes == sizeof(*index_out) ? 0 : -EFAULT;
-}
 
 /* With VIRTIO_F_ACCESS_PLATFORM the addresses are the IOMMU's, not ours. */
 static bool is_readable(const struct vhb_session *session,
@@ -54,7 +33,9 @@ void vhb_base_correct(struct vhb_session *session, struct vhb_want *want,
 
 	if (!is_readable(session, want))
 		return;
-	ret = read_used_index(addr, &used);
+	ret = vhb_own_memory_read(addr->used_user_addr +
+				  offsetof(struct vring_used, idx),
+				  &used, sizeof(used));
 	if (ret) {
 		vhb_debug("used ring of vring %u: %s", addr->index,
 			  strerrordesc_np(-ret));

@@ -6,6 +6,7 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
+#include "session/handle_inband.h"
 #include "session/handlers.h"
 
 /* VIRTIO 1.2, 2.1: device status */
@@ -67,13 +68,15 @@ int vhb_edit_protocol_features(struct vhb_session *session,
 {
 	const uint64_t mask = message->payload.u64;
 	const uint64_t excess_mask = mask & ~session->offered_protocol_mask;
+	int ret;
 
 	if (excess_mask)
 		return vhb_refuse(session, -EINVAL,
 				  "protocol feature bits %#llx were not offered",
 				  (unsigned long long)excess_mask);
 	want->protocol_features_mask = mask;
-	return 0;
+	ret = vhb_check_gpa_addresses(session, want);
+	return ret ? ret : vhb_check_inband(session, want);
 }
 
 size_t vhb_reply_protocol_features(struct vhb_session *session,

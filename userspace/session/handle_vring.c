@@ -3,6 +3,7 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
+#include "session/handle_inband.h"
 #include "session/handlers.h"
 #include "session/vring.h"
 #include "wire/message_table.h"
@@ -161,13 +162,18 @@ static int take_fd(struct vhb_session *session, struct vhb_message *message,
 
 /*
  * "No descriptor" asks the back-end to poll. A kernel device cannot: the vring
- * waits until it gets a descriptor.
+ * waits until it gets a descriptor, or begins with in-band kicks.
  */
 int vhb_edit_vring_kick(struct vhb_session *session, struct vhb_want *want,
 			struct vhb_message *message)
 {
-	return take_fd(session, message, false,
-		       &vring_of(want, message)->kick_fd);
+	struct vhb_vring_want *vring = vring_of(want, message);
+	int ret = take_fd(session, message, false, &vring->kick_fd);
+
+	vring->has_own_kick = false;
+	if (ret || vring->kick_fd >= 0 || !vhb_is_inband(want))
+		return ret;
+	return vhb_start_inband(session, vring);
 }
 
 int vhb_edit_vring_call(struct vhb_session *session, struct vhb_want *want,

@@ -57,6 +57,21 @@ size_t vhb_reply_status(struct vhb_session *session,
 			const struct vhb_message *message,
 			union vhb_payload *reply);
 
+/** vhb_settle_user_addresses() - make them guest addresses, with GPA_ADDRESSES */
+void vhb_settle_user_addresses(const struct vhb_want *want,
+			       struct vhb_wire_region *regions,
+			       unsigned int count);
+
+/**
+ * vhb_check_gpa_addresses() - may GPA_ADDRESSES be negotiated now, or no more?
+ * @session: what was wanted before; gets the reason of a refusal
+ * @want: what is to be negotiated
+ *
+ * Return: 0, or -EBUSY when the memory has other addresses.
+ */
+int vhb_check_gpa_addresses(struct vhb_session *session,
+			    const struct vhb_want *want);
+
 int vhb_edit_mem_table(struct vhb_session *session, struct vhb_want *want,
 		       struct vhb_message *message);
 int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
@@ -109,11 +124,44 @@ size_t vhb_reply_vring_base(struct vhb_session *session,
 			    const struct vhb_message *message,
 			    union vhb_payload *reply);
 
+int vhb_edit_inband_kick(struct vhb_session *session, struct vhb_want *want,
+			 struct vhb_message *message);
+
+size_t vhb_reply_state_fd(struct vhb_session *session,
+			  const struct vhb_message *message,
+			  union vhb_payload *reply);
+size_t vhb_reply_check_state(struct vhb_session *session,
+			     const struct vhb_message *message,
+			     union vhb_payload *reply);
+
 int vhb_edit_inflight_offer(struct vhb_session *session, struct vhb_want *want,
 			    struct vhb_message *message);
 size_t vhb_reply_inflight(struct vhb_session *session,
 			  const struct vhb_message *message,
 			  union vhb_payload *reply);
+int vhb_edit_postcopy_advise(struct vhb_session *session,
+			     struct vhb_want *want,
+			     struct vhb_message *message);
+size_t vhb_reply_postcopy_advise(struct vhb_session *session,
+				 const struct vhb_message *message,
+				 union vhb_payload *reply);
+int vhb_edit_postcopy_listen(struct vhb_session *session,
+			     struct vhb_want *want,
+			     struct vhb_message *message);
+int vhb_edit_postcopy_end(struct vhb_session *session, struct vhb_want *want,
+			  struct vhb_message *message);
+size_t vhb_reply_postcopy_end(struct vhb_session *session,
+			      const struct vhb_message *message,
+			      union vhb_payload *reply);
+int vhb_edit_postcopy_ack(struct vhb_session *session, struct vhb_want *want,
+			  struct vhb_message *message);
+size_t vhb_reply_postcopy_table(struct vhb_session *session,
+				const struct vhb_message *message,
+				union vhb_payload *reply);
+size_t vhb_reply_postcopy_region(struct vhb_session *session,
+				 const struct vhb_message *message,
+				 union vhb_payload *reply);
+
 int vhb_edit_inflight(struct vhb_session *session, struct vhb_want *want,
 		      struct vhb_message *message);
 

@@ -6,7 +6,9 @@
 
 #include "lib/bits.h"
 #include "session/base.h"
+#include "session/handle_inband.h"
 #include "session/logging.h"
+#include "session/postcopy.h"
 #include "session/vring.h"
 
 /**
@@ -95,6 +97,17 @@ static void note_base(struct vhb_vring_want *vring, uint32_t base)
 	vring->has_base = true;
 }
 
+/* What the kernel has signalled until now is passed on. */
+static void call_no_more(struct vhb_session *session, unsigned int index)
+{
+	struct vhb_vring_have *have = &session->have.vrings[index];
+
+	vhb_call_relay_destroy(have->relay);
+	have->relay = NULL;
+	vhb_inband_close(session->inband, index, VHB_INBAND_CALL);
+	vhb_inband_close(session->inband, index, VHB_INBAND_ERR);
+}
+
 static int stop_vring(struct vhb_session *session, struct vhb_want *want,
 		      unsigned int index)
 {
@@ -105,8 +118,7 @@ static int stop_vring(struct vhb_session *session, struct vhb_want *want,
 
 	ret = kdev->ops->stop_vring(kdev, index, &base);
 	have->is_running = false;
-	vhb_call_relay_destroy(have->relay);
-	have->relay = NULL;
+	call_no_more(session, index);
 
 	note_base(&session->want.vrings[index], base);
 	if (!want->vrings[index].base_is_new)
@@ -215,7 +227,13 @@ static int program_call(struct vhb_session *session, unsigned int index, int fd)
 	int target_fd = fd;
 	int ret;
 
-	if (vhb_call_relay_is_needed(fd)) {
+	if (fd == VHB_FD_INBAND) {
+		target_fd = vhb_inband_open(session->inband, index,
+					    VHB_INBAND_CALL);
+		if (target_fd < 0)
+			return failed(session, target_fd, "in-band calls",
+				      index);
+	} else if (vhb_call_relay_is_needed(fd)) {
 		ret = vhb_call_relay_create(session->config.loop, fd, &relay);
 		if (ret)
 			return failed(session, ret, "call relay", index);
@@ -231,6 +249,8 @@ static int program_call(struct vhb_session *session, unsigned int index, int fd)
 	vhb_call_relay_destroy(have->relay);
 	have->relay = relay;
 	have->call_fd = fd;
+	if (fd != VHB_FD_INBAND)
+		vhb_inband_close(session->inband, index, VHB_INBAND_CALL);
 	return 0;
 }
 
@@ -241,6 +261,8 @@ static void call_once(struct vhb_session *session, unsigned int index)
 
 	if (have->relay)
 		fd = vhb_call_relay_eventfd(have->relay);
+	else if (fd == VHB_FD_INBAND)
+		fd = vhb_inband_open(session->inband, index, VHB_INBAND_CALL);
 	if (fd >= 0)
 		vhb_loop_signal(session->config.loop, fd);
 }
@@ -259,12 +281,29 @@ static int program_kick(struct vhb_session *session, unsigned int index, int fd)
 static int program_err(struct vhb_session *session, unsigned int index, int fd)
 {
 	struct vhb_kdev *kdev = session->config.kdev;
-	int ret = kdev->ops->set_vring_err(kdev, index, fd);
+	int target_fd = fd;
+	int ret;
 
+	if (fd == VHB_FD_INBAND) {
+		target_fd = vhb_inband_open(session->inband, index,
+					    VHB_INBAND_ERR);
+		if (target_fd < 0)
+			return failed(session, target_fd, "in-band errors",
+				      index);
+	}
+	ret = kdev->ops->set_vring_err(kdev, index, target_fd);
 	if (ret)
 		return failed(session, ret, "VHOST_SET_VRING_ERR", index);
 	session->have.vrings[index].err_fd = fd;
+	if (fd != VHB_FD_INBAND)
+		vhb_inband_close(session->inband, index, VHB_INBAND_ERR);
 	return 0;
+}
+
+/* How the front-end learns of calls or errors */
+static int told_by(const struct vhb_want *want, int fd)
+{
+	return fd < 0 && vhb_is_inband(want) ? VHB_FD_INBAND : fd;
 }
 
 static int start_vring(struct vhb_session *session, struct vhb_want *device,
@@ -278,6 +317,9 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	bool is_taken_over = want->has_unread_slot;
 	int ret;
 
+	ret = vhb_postcopy_fetch(session, device, addr);
+	if (ret)
+		return failed(session, ret, "waiting for the used ring", index);
 	vhb_vring_take_saved_base(session, device, index);
 	is_taken_over = is_taken_over && !want->has_unread_slot;
 	vhb_base_correct(session, device, addr);
@@ -294,10 +336,10 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	ret = program_kick(session, index, want->kick_fd);
 	if (ret)
 		return ret;
-	ret = program_err(session, index, want->err_fd);
+	ret = program_err(session, index, told_by(device, want->err_fd));
 	if (ret)
 		return ret;
-	ret = program_call(session, index, want->call_fd);
+	ret = program_call(session, index, told_by(device, want->call_fd));
 	if (ret)
 		return ret;
 
@@ -308,8 +350,7 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	have->addr = *addr;
 	have->slot_addr = slot_addr;
 	if (ret) {
-		vhb_call_relay_destroy(have->relay);
-		have->relay = NULL;
+		call_no_more(session, index);
 		have->is_waiting = ret == -EAGAIN && vhb_iotlb_is_had(session);
 		return have->is_waiting ? 0 :
 					  failed(session, ret, "starting", index);
@@ -342,11 +383,14 @@ static int refresh_log(struct vhb_session *session,
 }
 
 static int refresh_vring(struct vhb_session *session,
-			 const struct vhb_vring_want *want,
+			 const struct vhb_want *device,
 			 const struct vhost_vring_addr *addr)
 {
 	const unsigned int index = addr->index;
+	const struct vhb_vring_want *want = &device->vrings[index];
 	struct vhb_vring_have *have = &session->have.vrings[index];
+	const int call_fd = told_by(device, want->call_fd);
+	const int err_fd = told_by(device, want->err_fd);
 	int ret;
 
 	ret = refresh_log(session, addr);
@@ -358,13 +402,13 @@ static int refresh_vring(struct vhb_session *session,
 		if (ret)
 			return ret;
 	}
-	if (have->err_fd != want->err_fd) {
-		ret = program_err(session, index, want->err_fd);
+	if (have->err_fd != err_fd) {
+		ret = program_err(session, index, err_fd);
 		if (ret)
 			return ret;
 	}
-	if (have->call_fd != want->call_fd) {
-		ret = program_call(session, index, want->call_fd);
+	if (have->call_fd != call_fd) {
+		ret = program_call(session, index, call_fd);
 		if (ret)
 			return ret;
 		call_once(session, index);
@@ -378,8 +422,7 @@ static int program_vring(struct vhb_session *session, struct vhb_want *want,
 	struct vhb_vring_have *have = &session->have.vrings[index];
 
 	if (have->is_running)
-		return refresh_vring(session, &want->vrings[index],
-				     &plan->addr[index]);
+		return refresh_vring(session, want, &plan->addr[index]);
 	if (plan->run[index] && have->is_waiting &&
 	    !must_restart(session, want, plan, index))
 		return 0;
@@ -397,6 +440,7 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 	ret = make_plan(session, want, &plan);
 	if (ret)
 		return ret;
+	vhb_inband_use_channel(session->inband, vhb_inband_channel(want));
 	ret = stop_vrings(session, want, &plan);
 	if (ret)
 		return ret;
@@ -487,7 +531,8 @@ void vhb_program_nothing(struct vhb_session *session)
 	/* Ends all work first: relays may then pass on the very last call. */
 	kdev->ops->reset(kdev);
 	for (i = 0; i < kdev->vring_count; i++)
-		vhb_call_relay_destroy(have->vrings[i].relay);
+		call_no_more(session, i);
+	vhb_inband_use_channel(session->inband, -1);
 	vhb_memory_map_put(have->map);
 	vhb_dirty_log_put(have->log);
 	memset(have, 0, sizeof(*have));

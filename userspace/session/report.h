@@ -29,7 +29,7 @@
  * @is_running: the kernel processes it
  * @is_draining: it is being stopped and finishes what it has taken
  * @has_indices: @avail_index and @used_index were read: it runs, is a split
- *               virtqueue, and its memory is there
+ *               virtqueue without an IOMMU, and its memory is there
  * @avail_index: what the driver has made available so far, 16 bits
  * @used_index: what of it was given back
  * @kick_kind: what its kick descriptor is, see vhb_fd_add_kind()

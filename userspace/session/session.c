@@ -13,10 +13,13 @@
 
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "session/handle_inband.h"
 #include "session/handlers.h"
 #include "session/message_trace.h"
+#include "session/postcopy.h"
 #include "session/program.h"
 #include "session/state.h"
+#include "session/vring.h"
 #include "wire/backend.h"
 #include "wire/message_table.h"
 
@@ -43,7 +46,8 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_FEATURES] = { .edit = vhb_edit_features },
 	[VHB_SET_OWNER] = { .edit = vhb_edit_owner },
 	[VHB_RESET_OWNER] = { .edit = vhb_edit_reset_owner },
-	[VHB_SET_MEM_TABLE] = { .edit = vhb_edit_mem_table },
+	[VHB_SET_MEM_TABLE] = { .edit = vhb_edit_mem_table,
+				.reply = vhb_reply_postcopy_table },
 	[VHB_SET_LOG_BASE] = { .edit = vhb_edit_log_base,
 			       .reply = vhb_reply_log_base },
 	[VHB_SET_LOG_FD] = { .edit = vhb_edit_log_fd },
@@ -65,16 +69,27 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_IOTLB_MSG] = { .edit = vhb_edit_iotlb },
 	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
 	[VHB_SET_CONFIG] = { .edit = vhb_edit_config },
+	[VHB_POSTCOPY_ADVISE] = { .edit = vhb_edit_postcopy_advise,
+				  .reply = vhb_reply_postcopy_advise },
+	[VHB_POSTCOPY_LISTEN] = { .edit = vhb_edit_postcopy_listen },
+	[VHB_POSTCOPY_END] = { .edit = vhb_edit_postcopy_end,
+			       .reply = vhb_reply_postcopy_end },
 	[VHB_GET_INFLIGHT_FD] = { .edit = vhb_edit_inflight_offer,
 				  .reply = vhb_reply_inflight },
 	[VHB_SET_INFLIGHT_FD] = { .edit = vhb_edit_inflight },
 	[VHB_RESET_DEVICE] = { .edit = vhb_edit_reset_device },
+	[VHB_VRING_KICK] = { .edit = vhb_edit_inband_kick },
 	[VHB_GET_MAX_MEM_SLOTS] = { .reply = vhb_reply_mem_slots },
-	[VHB_ADD_MEM_REG] = { .edit = vhb_edit_add_region },
+	[VHB_ADD_MEM_REG] = { .edit = vhb_edit_add_region,
+			      .reply = vhb_reply_postcopy_region },
 	[VHB_REM_MEM_REG] = { .edit = vhb_edit_remove_region },
 	[VHB_SET_STATUS] = { .edit = vhb_edit_status },
 	[VHB_GET_STATUS] = { .reply = vhb_reply_status },
+	[VHB_SET_DEVICE_STATE_FD] = { .reply = vhb_reply_state_fd },
+	[VHB_CHECK_DEVICE_STATE] = { .reply = vhb_reply_check_state },
 };
+
+static const struct handler postcopy_ack = { .edit = vhb_edit_postcopy_ack };
 
 bool vhb_message_has_handler(uint32_t request)
 {
@@ -202,6 +217,9 @@ static int handle(struct vhb_session *session, struct vhb_message *message)
 	};
 	int ret;
 
+	if (vhb_postcopy_is_ack(session, message))
+		return edit_and_program(session, &postcopy_ack, message);
+
 	ret = vhb_message_check(message, &gate, session->why,
 				sizeof(session->why));
 	if (ret)
@@ -213,8 +231,8 @@ static int handle(struct vhb_session *session, struct vhb_message *message)
 	return handler->edit ? edit_and_program(session, handler, message) : 0;
 }
 
-static void log_refusal(struct vhb_session *session,
-			const struct vhb_message *message, bool is_over)
+void vhb_log_refusal(struct vhb_session *session,
+		     const struct vhb_message *message, bool is_over)
 {
 	if (++session->refusal_count > REFUSALS_LOGGED && !is_over)
 		return;
@@ -233,7 +251,8 @@ static bool has_own_reply(const struct vhb_session *session,
 
 	if (message->header.request == VHB_SET_LOG_BASE)
 		return vhb_log_base_has_own_reply(session, message);
-	return row && row->reply_kind == VHB_REPLY_OWN;
+	return (row && row->reply_kind == VHB_REPLY_OWN) ||
+	       vhb_postcopy_is_own_reply(session, message);
 }
 
 static int answer(struct vhb_session *session, struct vhb_message *message,
@@ -252,8 +271,9 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 								     message,
 								     &reply);
 		/* "zero length of payload to indicate an error" */
-		if (!size_bytes)
-			log_refusal(session, message, false);
+		if (!size_bytes &&
+		    message->header.request != VHB_POSTCOPY_ADVISE)
+			vhb_log_refusal(session, message, false);
 		return vhb_channel_reply(&session->channel, &reply, size_bytes);
 	}
 
@@ -273,10 +293,12 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 static int finish_message(struct vhb_session *session, int result)
 {
 	struct vhb_message *message = &session->channel.message;
-	int ret = answer(session, message, result);
+	int ret = -ETIMEDOUT;
 
+	if (!vhb_postcopy_calm(session))
+		ret = answer(session, message, result);
 	if (result)
-		log_refusal(session, message, ret && ret != -EAGAIN);
+		vhb_log_refusal(session, message, ret && ret != -EAGAIN);
 	vhb_message_trace_end(session, result);
 	vhb_channel_done(&session->channel);
 	return ret;
@@ -293,6 +315,7 @@ static int handle_message(struct vhb_session *session)
 		  vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT) ?
 			  " (needs reply)" : "");
 	vhb_message_trace_begin(session);
+	vhb_postcopy_alert(session);
 	result = handle(session, message);
 	return result == -EINPROGRESS ? result :
 					finish_message(session, result);
@@ -332,6 +355,7 @@ static void end(struct vhb_session *session)
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
 	session->stage = VHB_SESSION_ENDS;
+	vhb_postcopy_give_up(session);
 	vhb_channel_close(&session->channel);
 	vhb_iotlb_pause(session);
 	if (!vhb_program_drain_all(session))
@@ -401,6 +425,14 @@ static void on_broken(void *argument, unsigned int index, const char *fault)
 {
 	struct vhb_session *session = argument;
 
+	/* It could not be set up anew: nothing of that memory comes back. */
+	if (session->stage != VHB_SESSION_ENDS &&
+	    vhb_vring_is_cut_off(session, index)) {
+		vhb_warn("guest memory under vring %u is gone, its file was truncated; connection closed",
+			 index);
+		end(session);
+		return;
+	}
 	if (session->break_count++ < REFUSALS_LOGGED)
 		vhb_warn("vring %u is broken: its driver broke the rules (%s); it rests until it is set up anew",
 			 index, fault);
@@ -421,6 +453,19 @@ static void on_config(void *argument)
 	ret = vhb_backend_tell(want->backend_fd, VHB_BACKEND_CONFIG_CHANGE_MSG);
 	if (ret)
 		vhb_debug("CONFIG_CHANGE_MSG: %s", strerrordesc_np(-ret));
+}
+
+/* A message that waits for vrings to drain has said so already. */
+static void on_memory(void *argument, bool begins)
+{
+	struct vhb_session *session = argument;
+
+	if (session->stage != VHB_SESSION_SERVES)
+		return;
+	if (begins)
+		vhb_postcopy_alert(session);
+	else if (vhb_postcopy_calm(session))
+		end(session);
 }
 
 int vhb_session_create(const struct vhb_session_config *config, int fd,
@@ -448,7 +493,15 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		vhb_bit(VHB_PROTOCOL_F_RESET_DEVICE) |
 		vhb_bit(VHB_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |
 		vhb_bit(VHB_PROTOCOL_F_STATUS) |
-		kdev->ops->protocol_features(kdev);
+		kdev->ops->protocol_features(kdev) |
+		config->protocol_features_mask;
+	if (kdev->ops->save_state)
+		session->offered_protocol_mask |=
+			vhb_bit(VHB_PROTOCOL_F_DEVICE_STATE);
+	vhb_state_init(&session->transfer);
+	if (!config->has_postcopy)
+		session->offered_protocol_mask &=
+			~vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
 
 	ret = vhb_channel_init(&session->channel, fd);
 	if (ret)
@@ -456,6 +509,9 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 	ret = vhb_address_space_create(&session->space);
 	if (ret)
 		goto close_channel;
+	ret = vhb_create_inband(session);
+	if (ret)
+		goto destroy_space;
 	vhb_patience_init(session);
 	ret = await(session, POLLIN);
 	if (ret)
@@ -465,6 +521,7 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		.on_drained = on_drained,
 		.on_broken = on_broken,
 		.on_config = on_config,
+		.on_memory = on_memory,
 		.on_miss = vhb_iotlb_miss,
 		.on_unanswered = vhb_iotlb_unanswered,
 		.argument = session,
@@ -478,6 +535,8 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 forget_socket:
 	vhb_loop_unwatch(config->loop, &session->watch);
 	vhb_patience_end(session);
+	vhb_inband_destroy(session->inband);
+destroy_space:
 	vhb_address_space_destroy(session->space);
 close_channel:
 	vhb_channel_close(&session->channel);
@@ -506,7 +565,11 @@ void vhb_session_destroy(struct vhb_session *session)
 	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
+	vhb_postcopy_give_up(session);
 	vhb_program_nothing(session);
+	vhb_inband_destroy(session->inband);
+	vhb_state_end(&session->transfer);
+	vhb_postcopy_destroy(session);
 	init_want(&nothing);
 	drop_difference(&session->want, &nothing);
 	vhb_address_space_destroy(session->space);

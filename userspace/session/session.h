@@ -31,11 +31,15 @@ typedef void (*vhb_session_end_fn)(void *argument);
  * @loop: the event loop
  * @kdev: the kernel device; used by one session at a time
  * @queue_num: what GET_QUEUE_NUM answers
+ * @protocol_features_mask: to offer besides what is always offered:
+ *                          VHB_PROTOCOL_F_INBAND_NOTIFICATIONS and
+ *                          VHB_PROTOCOL_F_GPA_ADDRESSES are possible
  * @has_iommu: offer VIRTIO_F_ACCESS_PLATFORM, if the device has it
  * @log_reply_bytes: length of the reply to SET_LOG_BASE, 8 or 16; 0 for what
  *                   suits the front-end by all that can be told of it
  * @patience_ms: how long a message may take to arrive; 0 for VHB_PATIENCE_MS
  * @is_wanted: does somebody wait for this session to end? NULL: nobody ever does
+ * @has_postcopy: offer postcopy, where @kdev can do it too
  * @on_end: called when the session is over
  * @argument: handed to both
  */
@@ -43,10 +47,12 @@ struct vhb_session_config {
 	struct vhb_loop *loop;
 	struct vhb_kdev *kdev;
 	uint64_t queue_num;
+	uint64_t protocol_features_mask;
 	bool has_iommu;
 	unsigned int log_reply_bytes;
 	unsigned int patience_ms;
 	bool (*is_wanted)(void *argument);
+	bool has_postcopy;
 	vhb_session_end_fn on_end;
 	void *argument;
 };

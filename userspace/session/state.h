@@ -9,6 +9,8 @@
 
 #include "session/call_relay.h"
 #include "session/dirty_log.h"
+#include "session/handle_state.h"
+#include "session/inband.h"
 #include "session/inflight.h"
 #include "session/iotlb.h"
 #include "session/memory_map.h"
@@ -42,6 +44,7 @@
  * @addr: SET_VRING_ADDR, addresses of the front-end
  * @kick_fd: owned, or -1; the vring is *started* in the words of the
  *           specification while there is one
+ * @has_own_kick: @kick_fd is an eventfd of ours, for in-band kicks
  * @call_fd: owned, or -1; any kind of file the front-end can read
  * @err_fd: owned, or -1
  * @is_enabled: SET_VRING_ENABLE, or features acked without bit 30
@@ -56,6 +59,7 @@ struct vhb_vring_want {
 	bool has_addr;
 	struct vhb_wire_vring_addr addr;
 	int kick_fd;
+	bool has_own_kick;
 	int call_fd;
 	int err_fd;
 	bool is_enabled;
@@ -88,6 +92,11 @@ struct vhb_want {
 };
 
 /**
+ * In place of a call or error descriptor of the front-end: told by vhb_inband_open()
+ */
+#define VHB_FD_INBAND (-2)
+
+/**
  * struct vhb_vring_have - a vring as the kernel has it
  * @is_running: the kernel processes it; the rest is meaningful only then, or while
  *              it is waiting
@@ -98,8 +107,9 @@ struct vhb_want {
  * @addr: addresses in the broker
  * @slot_addr: where it was told to save its base; 0 for nowhere
  * @kick_fd: number of the descriptor it was given
- * @call_fd: number of the front-end's descriptor behind @relay or itself given
- * @err_fd: number of the descriptor it was given
+ * @call_fd: number of the front-end's descriptor behind @relay or itself given,
+ *           or VHB_FD_INBAND
+ * @err_fd: likewise
  * @relay: stands between the kernel and a @call_fd that is no eventfd, or NULL
  */
 struct vhb_vring_have {
@@ -155,6 +165,8 @@ enum vhb_session_stage {
 	VHB_SESSION_ENDS,
 };
 
+struct vhb_postcopy;
+
 /**
  * struct vhb_session - one front-end's connection
  * @config: as given to vhb_session_create()
@@ -165,6 +177,9 @@ enum vhb_session_stage {
  * @message_number: how many messages have come
  * @patience: how long that may take
  * @space: where its memory is mapped
+ * @postcopy: a migration into this guest that is under way, or NULL
+ * @inband: calls and errors as messages; NULL when that was not offered
+ * @transfer: of the device's state
  * @offered_mask: answer to GET_FEATURES
  * @offered_protocol_mask: answer to GET_PROTOCOL_FEATURES
  * @is_owner_first: SET_OWNER came before anything was asked
@@ -187,6 +202,9 @@ struct vhb_session {
 	uint64_t message_number;
 	struct vhb_patience patience;
 	struct vhb_address_space *space;
+	struct vhb_postcopy *postcopy;
+	struct vhb_inband *inband;
+	struct vhb_state_transfer transfer;
 	uint64_t offered_mask;
 	uint64_t offered_protocol_mask;
 	bool is_owner_first;
@@ -211,5 +229,14 @@ struct vhb_session {
  */
 int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/**
+ * vhb_log_refusal() - write session->why to the log, unless there is enough there
+ * @session: the session
+ * @message: what is refused
+ * @is_over: the session ends, which is always said
+ */
+void vhb_log_refusal(struct vhb_session *session,
+		     const struct vhb_message *message, bool is_over);
 
 #endif

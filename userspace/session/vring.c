@@ -7,6 +7,7 @@
 
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "lib/own_memory.h"
 #include "session/logging.h"
 
 /* A split virtqueue's base is a 16-bit index. */
@@ -173,4 +174,25 @@ void vhb_vring_take_saved_base(struct vhb_session *session,
 			 index, base, given);
 	vring->base = base;
 	vring->has_base = true;
+}
+
+bool vhb_vring_is_cut_off(const struct vhb_session *session,
+			  unsigned int index)
+{
+	const struct vhb_vring_have *have = &session->have.vrings[index];
+	const uint64_t addrs[] = { have->addr.desc_user_addr,
+				   have->addr.avail_user_addr,
+				   have->addr.used_user_addr };
+	unsigned int i;
+	uint8_t byte;
+
+	/* Behind an IOMMU these are none of our addresses. */
+	if (!have->is_running ||
+	    vhb_has_bit(session->have.features_mask, VIRTIO_F_ACCESS_PLATFORM))
+		return false;
+	for (i = 0; i < VHB_ARRAY_COUNT(addrs); i++)
+		if (vhb_own_memory_read(addrs[i], &byte, sizeof(byte)) ==
+		    -EFAULT)
+			return true;
+	return false;
 }

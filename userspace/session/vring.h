@@ -89,4 +89,12 @@ int vhb_vring_check_base(struct vhb_session *session,
 void vhb_vring_take_saved_base(struct vhb_session *session,
 			       struct vhb_want *want, unsigned int index);
 
+/**
+ * vhb_vring_is_cut_off() - was the file under a vring shortened?
+ * @session: the session
+ * @index: a vring that was started and is broken
+ */
+bool vhb_vring_is_cut_off(const struct vhb_session *session,
+			  unsigned int index);
+
 #endif

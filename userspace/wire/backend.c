@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "lib/bits.h"
 #include "lib/text.h"
 #include "lib/trace.h"
 #include "wire/describe.h"
@@ -23,11 +24,11 @@ static void trace(enum vhb_backend_request request, const void *payload,
 }
 
 static int send_message(int fd, enum vhb_backend_request request,
-			const void *payload, size_t size_bytes)
+			uint32_t flags, const void *payload, size_t size_bytes)
 {
 	struct vhb_wire_header header = {
 		.request = request,
-		.flags = VHB_FLAG_VERSION,
+		.flags = VHB_FLAG_VERSION | flags,
 		.size_bytes = size_bytes,
 	};
 	struct iovec parts[] = {
@@ -52,7 +53,18 @@ static int send_message(int fd, enum vhb_backend_request request,
 int vhb_backend_send(int fd, enum vhb_backend_request request,
 		     const void *payload, size_t size_bytes)
 {
-	int ret = send_message(fd, request, payload, size_bytes);
+	int ret = send_message(fd, request, 0, payload, size_bytes);
+
+	if (vhb_trace_enabled())
+		trace(request, payload, size_bytes, ret);
+	return ret;
+}
+
+int vhb_backend_ask(int fd, enum vhb_backend_request request,
+		    const void *payload, size_t size_bytes)
+{
+	int ret = send_message(fd, request, vhb_bit(VHB_FLAG_NEED_REPLY_BIT),
+			       payload, size_bytes);
 
 	if (vhb_trace_enabled())
 		trace(request, payload, size_bytes, ret);

@@ -22,6 +22,20 @@ int vhb_backend_send(int fd, enum vhb_backend_request request,
 		     const void *payload, size_t size_bytes);
 
 /**
+ * vhb_backend_ask() - the same, and ask for a reply
+ * @fd: SET_BACKEND_REQ_FD, a UNIX socket; REPLY_ACK was negotiated
+ * @request: which
+ * @payload: what follows the header
+ * @size_bytes: its length
+ *
+ * A front-end answers with the request's number, the reply flag and a u64.
+ *
+ * Return: as vhb_backend_send().
+ */
+int vhb_backend_ask(int fd, enum vhb_backend_request request,
+		    const void *payload, size_t size_bytes);
+
+/**
  * vhb_backend_tell() - send a message without payload on the back-end channel
  * @fd: SET_BACKEND_REQ_FD, a UNIX socket
  * @request: which; no reply is asked for

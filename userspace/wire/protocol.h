@@ -208,6 +208,25 @@ struct vhb_wire_inflight {
 static_assert(offsetof(struct vhb_wire_inflight, queue_entries) + 2 ==
 		      VHB_WIRE_INFLIGHT_BYTES, "specification");
 
+/** enum vhb_transfer_direction - in &struct vhb_wire_transfer */
+enum vhb_transfer_direction {
+	VHB_TRANSFER_SAVE = 0,
+	VHB_TRANSFER_LOAD = 1,
+};
+
+/** enum vhb_transfer_phase - likewise */
+enum vhb_transfer_phase {
+	VHB_TRANSFER_STOPPED = 0,
+};
+
+/** struct vhb_wire_transfer - "Device state transfer parameters" */
+struct vhb_wire_transfer {
+	uint32_t direction;
+	uint32_t phase;
+};
+
+static_assert(sizeof(struct vhb_wire_transfer) == 8, "specification");
+
 /** struct vhb_wire_log - "Log description" */
 struct vhb_wire_log {
 	uint64_t size_bytes;
@@ -239,6 +258,7 @@ union vhb_payload {
 	struct vhb_wire_single_region single_region;
 	struct vhb_wire_config config;
 	struct vhb_wire_inflight inflight;
+	struct vhb_wire_transfer transfer;
 	uint8_t bytes[VHB_PAYLOAD_MAX_BYTES];
 };
 
