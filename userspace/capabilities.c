@@ -22,6 +22,7 @@ static const char * const net_features[] = {
 	"protocol-features",
 	"trust-base",
 	"connect",
+	"postcopy",
 	"once",
 };
 
@@ -36,6 +37,7 @@ static const char * const blk_features[] = {
 	"vhost-fd",
 	"protocol-features",
 	"connect",
+	"postcopy",
 	"once",
 };
 

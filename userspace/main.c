@@ -23,6 +23,7 @@
 #include "loop/loop.h"
 #include "options.h"
 #include "server.h"
+#include "session/postcopy.h"
 
 /* Exit statuses of the contract; 0 is EXIT_SUCCESS, 1 is EXIT_FAILURE */
 #define EXIT_USAGE 2
@@ -116,6 +117,8 @@ static int serve(const struct vhb_options *options, int signal_fd,
 		.is_client = options->is_client,
 		.socket_fd = options->socket_fd,
 		.once = options->once,
+		.has_postcopy = options->has_postcopy &&
+				vhb_postcopy_is_possible(),
 		.has_iommu = options->has_iommu,
 	};
 	struct vhb_control *control;

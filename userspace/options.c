@@ -72,6 +72,13 @@ static int take_once(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
+static int take_postcopy(struct vhb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->has_postcopy = true;
+	return 0;
+}
+
 static int take_protocol_features(struct vhb_parse *parse, const char *value)
 {
 	uint64_t *mask = &parse->options->protocol_features_mask;
@@ -161,7 +168,7 @@ static int take_version(struct vhb_parse *parse, const char *value)
 }
 
 /* Those of common_rows that only back-ends have; they come first. */
-#define BACK_END_ROWS 11
+#define BACK_END_ROWS 12
 
 static const struct vhb_option_row common_rows[] = {
 	{ "socket-path", "PATH", "listen for front-ends on this UNIX socket",
@@ -172,6 +179,8 @@ static const struct vhb_option_row common_rows[] = {
 	  .take = take_connect },
 	{ "once", NULL, "end after the first front-end",
 	  .take = take_once },
+	{ "postcopy", NULL, "let front-ends answer page faults, for postcopy migration",
+	  .take = take_postcopy },
 	{ "protocol-features", "NAME[,NAME]",
 	  "offer these too: " VHB_VALUE_PROTOCOL_FEATURES,
 	  .take = take_protocol_features },

@@ -48,6 +48,7 @@ enum vhb_queue_num_unit {
  * @socket_fd: a socket we inherited; -1 when @socket_path is given
  * @is_client: connect to @socket_path, where the front-end listens
  * @once: end after the first front-end
+ * @has_postcopy: postcopy migration may be offered
  * @protocol_features_mask: to offer besides what is always offered
  * @has_iommu: offer VIRTIO_F_ACCESS_PLATFORM
  * @verbosity: how often --verbose was given
@@ -72,6 +73,7 @@ struct vhb_options {
 	int socket_fd;
 	bool is_client;
 	bool once;
+	bool has_postcopy;
 	uint64_t protocol_features_mask;
 	bool has_iommu;
 	unsigned int verbosity;

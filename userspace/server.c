@@ -107,6 +107,7 @@ static int start_session(struct vhb_server *server, int fd)
 		.log_reply_bytes = server->config.log_reply_bytes,
 		.patience_ms = server->config.patience_ms,
 		.is_wanted = is_wanted,
+		.has_postcopy = server->config.has_postcopy,
 		.on_end = on_session_end,
 		.argument = server,
 	};

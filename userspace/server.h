@@ -26,6 +26,7 @@ struct vhb_server;
  * @has_iommu: offer VIRTIO_F_ACCESS_PLATFORM
  * @patience_ms: see &struct vhb_session_config
  * @once: stop after the first front-end
+ * @has_postcopy: offer postcopy, where @kdev can do it too
  */
 struct vhb_server_config {
 	struct vhb_loop *loop;
@@ -39,6 +40,7 @@ struct vhb_server_config {
 	bool has_iommu;
 	unsigned int patience_ms;
 	bool once;
+	bool has_postcopy;
 };
 
 /**

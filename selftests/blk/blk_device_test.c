@@ -19,7 +19,8 @@ static void test_features(void **state)
 			     ~vhb_bit(50)));
 	assert_true(kdev->ops->protocol_features(kdev) ==
 		    (vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD) |
-		     vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD)));
+		     vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD) |
+		     vhb_bit(VHB_PROTOCOL_F_PAGEFAULT)));
 	assert_string_equal(kdev->ops->name, "blk");
 	assert_null(kdev->ops->set_mtu);
 	kdev->ops->destroy(kdev);

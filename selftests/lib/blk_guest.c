@@ -195,7 +195,9 @@ static uint64_t wanted_features(const struct blk_guest *guest)
 static int negotiate(struct blk_guest *guest)
 {
 	const uint64_t log = vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD);
+	const uint64_t postcopy = vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
 	uint64_t protocol = (guest->has_log ? log : 0) |
+				  (guest->source ? postcopy : 0) |
 				  vhb_bit(VHB_PROTOCOL_F_MQ) |
 				  vhb_bit(VHB_PROTOCOL_F_REPLY_ACK) |
 				  vhb_bit(VHB_PROTOCOL_F_BACKEND_REQ) |
@@ -274,10 +276,27 @@ static int start_queue(struct blk_guest *guest, unsigned int index,
 
 static int share_memory(struct blk_guest *guest)
 {
+	struct frontend *frontend = &guest->frontend;
+	struct page_server *source = guest->source;
+	int ret;
+
 	if (guest->translator)
-		return translator_attach(guest->translator, &guest->frontend);
-	return frontend_set_mem_table(&guest->frontend, &guest->memory.region,
-				      &guest->memory.fd, 1);
+		return translator_attach(guest->translator, frontend);
+	if (!source)
+		return frontend_set_mem_table(frontend, &guest->memory.region,
+					      &guest->memory.fd, 1);
+	ret = postcopy_advise(frontend, &source->userfault_fd);
+	if (!ret)
+		ret = postcopy_listen(frontend);
+	if (!ret)
+		ret = postcopy_set_mem_table(frontend, &guest->memory.region,
+					     &guest->memory.fd, 1,
+					     source->bases);
+	if (!ret)
+		ret = postcopy_ack(frontend, VHB_SET_MEM_TABLE, 0);
+	if (!ret && source->region_count)
+		ret = page_server_start(source);
+	return ret;
 }
 
 int blk_guest_connect(struct blk_guest *guest, const char *path,

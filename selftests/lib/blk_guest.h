@@ -9,6 +9,7 @@
 
 #include "lib/frontend.h"
 #include "lib/guest_memory.h"
+#include "lib/postcopy.h"
 #include "lib/translator.h"
 #include "lib/vq_driver.h"
 
@@ -66,6 +67,8 @@ struct blk_guest_slot {
  * @inflight: what the first broker said of the region
  * @inflight_fd: the region, -1 before the first connection
  * @saved: the region mapped: a base every VHB_INFLIGHT_SLOT_BYTES
+ * @source: where its pages come from when it connects next, by postcopy; a
+ *          source without regions never brings any. NULL for no postcopy
  */
 struct blk_guest {
 	bool is_packed;
@@ -80,6 +83,7 @@ struct blk_guest {
 	struct vhb_wire_inflight inflight;
 	int inflight_fd;
 	uint8_t *saved;
+	struct page_server *source;
 };
 
 /** enum blk_guest_base - the base a front-end tells a new back-end */

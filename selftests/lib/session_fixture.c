@@ -41,6 +41,7 @@ struct command {
 	struct vhb_report *report;
 	bool has_iommu;
 	unsigned int log_reply_bytes;
+	bool has_postcopy;
 };
 
 /**
@@ -83,6 +84,7 @@ static int serve(struct fixture_engine *engine, const struct command *command)
 		.protocol_features_mask = command->protocol_features_mask,
 		.has_iommu = command->has_iommu,
 		.log_reply_bytes = command->log_reply_bytes,
+		.has_postcopy = command->has_postcopy,
 		.on_end = on_session_end,
 		.argument = engine,
 	};
@@ -300,6 +302,7 @@ void fixture_connect(struct session_fixture *fixture)
 		.protocol_features_mask = fixture->protocol_features_mask,
 		.has_iommu = fixture->has_iommu,
 		.log_reply_bytes = fixture->log_reply_bytes,
+		.has_postcopy = fixture->has_postcopy,
 	};
 	int fds[2];
 

@@ -90,6 +90,7 @@
  * @protocol_features_mask: what it will be offered besides
  * @has_iommu: VIRTIO_F_ACCESS_PLATFORM will be offered to the next front-end
  * @log_reply_bytes: what the session is told of the reply to SET_LOG_BASE
+ * @has_postcopy: the next front-end may be offered postcopy
  * @is_connected: there is a front-end
  * @engine: the thread
  * @before: what the process held at first
@@ -104,6 +105,7 @@ struct session_fixture {
 	uint64_t protocol_features_mask;
 	bool has_iommu;
 	unsigned int log_reply_bytes;
+	bool has_postcopy;
 	bool is_connected;
 	struct fixture_engine *engine;
 	struct resources before;

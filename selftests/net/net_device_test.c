@@ -35,6 +35,7 @@ static void test_features_with_one_pair(void **state)
 		assert_false(vhb_has_bit(mask, withheld[i]));
 	assert_true(kdev->ops->protocol_features(kdev) ==
 		    (vhb_bit(VHB_PROTOCOL_F_MTU) |
+		     vhb_bit(VHB_PROTOCOL_F_PAGEFAULT) |
 		     vhb_bit(VHB_PROTOCOL_F_RARP) |
 		     vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD)));
 	kdev->ops->destroy(kdev);

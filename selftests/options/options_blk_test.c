@@ -148,7 +148,8 @@ static void test_help_names_every_option(void **state)
 	static const char * const options[] = {
 		"--socket-path=", "--fd=", "--blk-file=", "--read-only",
 		"--share-rw", "--num-queues=", "--serial=", "--poll-us=",
-		"--vhost-device=", "--vhost-fd=", "--connect", "--once",
+		"--vhost-device=", "--vhost-fd=", "--postcopy", "--connect",
+		"--once",
 		"--verbose", "--help", "--version", "--print-capabilities",
 	};
 	char *text = print(print_help);

@@ -27,6 +27,7 @@ static void test_least_command_line(void **state)
 	assert_string_equal(options.socket_path, "/s");
 	assert_int_equal(options.socket_fd, -1);
 	assert_false(options.once);
+	assert_false(options.has_postcopy);
 	assert_int_equal(options.verbosity, 0);
 	assert_int_equal(options.queue_num_unit, VHB_QUEUE_NUM_QUEUES);
 	assert_string_equal(options.net.tap_name, "tap0");
@@ -47,11 +48,12 @@ static void test_every_option(void **state)
 	struct vhb_options options;
 
 	(void)state;
-	parse_ok("vhost-bridge net --fd 7 --tap tap1 --queue-pairs=4 --mac=52:54:00:ab:CD:ef --mtu 9000 --bridge br0 --datapath=vhost-net --vhost-device /dev/x --poll-us 50 --workers=per-pair --queue-num-as pairs --log-reply=16 --trust-base --once --verbose -v",
+	parse_ok("vhost-bridge net --fd 7 --tap tap1 --queue-pairs=4 --mac=52:54:00:ab:CD:ef --mtu 9000 --bridge br0 --datapath=vhost-net --vhost-device /dev/x --poll-us 50 --workers=per-pair --queue-num-as pairs --log-reply=16 --trust-base --postcopy --once --verbose -v",
 		 &options);
 	assert_null(options.socket_path);
 	assert_int_equal(options.socket_fd, 7);
 	assert_true(options.once);
+	assert_true(options.has_postcopy);
 	assert_int_equal(options.verbosity, 2);
 	assert_int_equal(options.queue_num_unit, VHB_QUEUE_NUM_PAIRS);
 	assert_int_equal(options.log_reply_bytes, 16);
@@ -313,7 +315,7 @@ static void test_help_names_every_option(void **state)
 		"--datapath=", "--vhost-device=", "--vhost-fd=",
 		"--poll-us=", "--workers=",
 		"--queue-num-as=", "--log-reply=", "--trust-base", "--connect",
-		"--once", "--verbose", "--help",
+		"--postcopy", "--once", "--verbose", "--help",
 		"--version", "--print-capabilities",
 		"--protocol-features=",
 	};

@@ -3,6 +3,8 @@
 # A whole guest moves from QEMU to QEMU, with net and disk of brokers of their own, under traffic of both.
 #
 # SLOW_ROUNDS: how often it moves (2)
+# SLOW_POSTCOPY_ROUNDS: how often it does so by postcopy (1)
+# SLOW_CASE: only this case
 #
 # In each round the guest has a TCP stream coming in, a load on its disk that knows what it has written, and a file
 # that is read from the disk into its page cache, which only the device writes: a page that was not marked in the
@@ -21,6 +23,7 @@ cd ../blk
 . ../guests/lib.sh
 
 rounds=${SLOW_ROUNDS:-2}
+postcopy_rounds=${SLOW_POSTCOPY_ROUNDS:-1}
 image=$VHB_RUN/disk.img
 address=10.77.0.2/24
 port=2000
@@ -41,8 +44,10 @@ channel_ready() {
 
 # serve ROUND: both brokers. The two that have the disk at the same time must share it.
 serve() {
-	broker_start "net$1" net -v -v --socket-path="$VHB_RUN/net$1.sock" --tap="tap$1" --bridge=br0
-	broker_start "blk$1" blk -v -v --socket-path="$VHB_RUN/blk$1.sock" --blk-file="$image" --share-rw
+	local common=(-v -v ${postcopy:+"$postcopy"})
+
+	broker_start "net$1" net "${common[@]}" --socket-path="$VHB_RUN/net$1.sock" --tap="tap$1" --bridge=br0
+	broker_start "blk$1" blk "${common[@]}" --socket-path="$VHB_RUN/blk$1.sock" --blk-file="$image" --share-rw
 }
 
 # start_guest ROUND QEMU-ARGUMENT...
@@ -60,7 +65,10 @@ start_guest() {
 
 start_waiting_guest() {
 	touch "$(state "guest$1")/is-incoming"
-	start_guest "$1" -incoming "unix:$VHB_RUN/migration$1"
+	start_guest "$1" -incoming defer
+	poll_until 30 test -S "$VHB_RUN/monitor$1"
+	[ -z "$postcopy" ] || monitor "$1" "migrate_set_capability postcopy-ram on" >/dev/null
+	monitor "$1" "migrate_incoming unix:$VHB_RUN/migration$1" >/dev/null
 }
 
 # monitor ROUND COMMAND...
@@ -75,6 +83,29 @@ has_moved() {
 
 is_running() {
 	monitor "$1" "info status" | grep -q 'VM status: running'
+}
+
+# start_move FROM TO: to where all or, with postcopy, the rest goes
+start_move() {
+	local bandwidth=12M
+
+	[ -z "$postcopy" ] || bandwidth=3M
+	monitor "$1" "migrate_set_parameter max-bandwidth $bandwidth" >/dev/null
+	monitor "$1" "migrate_set_parameter downtime-limit 1000" >/dev/null
+	[ -z "$postcopy" ] || monitor "$1" "migrate_set_capability postcopy-ram on" >/dev/null
+	monitor "$1" "migrate -d unix:$VHB_RUN/migration$2" >/dev/null
+}
+
+# check_postcopy FROM TO: pages were asked for, both brokers were told when all had come
+check_postcopy() {
+	local device
+
+	grep -E 'postcopy request count: *[1-9]' "$VHB_RUN/move"
+	for device in net blk; do
+		grep -q POSTCOPY_LISTEN "$VHB_RUN/$device$2/log"
+		poll_until 30 grep -q POSTCOPY_END "$VHB_RUN/$device$2/log"
+		fails grep -q unanswered "$VHB_RUN/$device$2/log"
+	done
 }
 
 # The lines of the load in a guest's log; they end as a terminal's do.
@@ -104,7 +135,7 @@ stream() {
 	local fd
 
 	{
-		until [ -e "$VHB_RUN/stream-ends" ]; do
+		while [ -d "$VHB_RUN" ] && [ ! -e "$VHB_RUN/stream-ends" ]; do
 			head -c 8192 /dev/urandom
 			sleep 0.1
 		done
@@ -123,7 +154,7 @@ begin_traffic() {
 	guest_exec "$1" "rm -f /tmp/got; busybox nc -l -p $port -e dd bs=4k of=/tmp/got >/dev/null 2>&1 &"
 	poll_until 30 guest_listens "$1"
 	rm -f "$VHB_RUN/stream-ends"
-	stream &
+	stream 7>&- &
 	stream_pid=$!
 	guest_exec "$1" "echo 3 >/proc/sys/vm/drop_caches"
 }
@@ -154,19 +185,19 @@ move() {
 	begin_traffic "guest$from"
 	before=$(progress "guest$from")
 	note "requests so far: $before"
-	monitor "$from" "migrate_set_parameter max-bandwidth 12M" >/dev/null
-	monitor "$from" "migrate_set_parameter downtime-limit 1000" >/dev/null
-	monitor "$from" "migrate -d unix:$VHB_RUN/migration$to" >/dev/null
+	start_move "$from" "$to"
 	# While memory is being copied
 	guest_limit=5 guest_exec "guest$from" \
 		"dd if=/dev/vda of=/dev/null bs=64k skip=$load_pieces count=$cached_pieces 2>/dev/null" 2>/dev/null ||
 		note "it has moved before all was read"
+	[ -z "$postcopy" ] || monitor "$from" "migrate_start_postcopy" >/dev/null
 	poll_until 240 has_moved "$from" || { cat "$VHB_RUN/move"; return 1; }
 	note "moved: $(grep -iE 'status|time|ram' "$VHB_RUN/move" | tr -s ' \t\n' ' ')"
 	grep -qi 'status: *completed' "$VHB_RUN/move"
 	poll_until 30 is_running "$to"
-	# The log was kept by both, the network was told, and nobody refused anything.
-	poll_until 20 grep -q SEND_RARP "$VHB_RUN/net$to/log"
+	[ -z "$postcopy" ] || check_postcopy "$from" "$to"
+	# The log was kept by both, and nobody refused anything.
+	note "RARPs asked for: $(grep -c SEND_RARP "$VHB_RUN/net$to/log" || true)"
 	grep -q SET_LOG_BASE "$VHB_RUN/net$from/log"
 	grep -q SET_LOG_BASE "$VHB_RUN/blk$from/log"
 	fails grep -E 'refused|broken' "$VHB_RUN"/{net,blk}{"$from","$to"}/log
@@ -177,8 +208,9 @@ move() {
 	note "all is there; requests since: $(progress "guest$to")"
 }
 
-guest_moves_under_traffic() {
-	local round
+# guest_moves ROUNDS
+guest_moves() {
+	local rounds=$1 round
 
 	lab_enter move
 	in_lab ip link add br0 type bridge forward_delay 0
@@ -209,6 +241,16 @@ guest_moves_under_traffic() {
 	broker_stop "blk$rounds"
 }
 
+guest_moves_under_traffic() {
+	postcopy=
+	guest_moves "$rounds"
+}
+
+guest_moves_by_postcopy_under_traffic() {
+	postcopy=--postcopy
+	guest_moves "$postcopy_rounds"
+}
+
 # Called by the trap.
 # shellcheck disable=SC2317
 leave() {
@@ -229,4 +271,8 @@ load_module
 make_work
 trap leave EXIT
 
-run_cases guest_moves_under_traffic
+if [ -n "${SLOW_CASE-}" ]; then
+	run_cases "$SLOW_CASE"
+else
+	run_cases guest_moves_under_traffic guest_moves_by_postcopy_under_traffic
+fi

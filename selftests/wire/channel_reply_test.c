@@ -65,7 +65,7 @@ static void replies_of_every_size_reach_the_front_end(void **state)
 static void reply_that_is_too_long_is_not_sent(void **state)
 {
 	struct pair *pair = *state;
-	uint8_t payload[269] = { 0 };
+	uint8_t payload[sizeof(struct vhb_wire_memory) + 1] = { 0 };
 
 	receive_request(pair, 24);
 	assert_true(vhb_channel_reply(&pair->channel, payload,

@@ -66,7 +66,8 @@ static uint64_t features(struct vhb_kdev *kdev)
 
 static uint64_t protocol_features(struct vhb_kdev *kdev)
 {
-	uint64_t mask = vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD);
+	uint64_t mask = vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD) |
+			vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
 
 	if (vhb_has_bit(vhb_blk_of(kdev)->kernel_mask, VHOST_F_LOG_ALL))
 		mask |= vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD);

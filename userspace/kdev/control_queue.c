@@ -205,19 +205,23 @@ static int serve_some(struct vhb_control_queue *control)
 /* Last in whatever calls it: the queue may be stopped when it returns. */
 static void turn(struct vhb_control_queue *control)
 {
-	int ret = serve_some(control);
+	const struct vhb_control_handler handler = control->handler;
+	int ret;
 
+	handler.on_memory(handler.argument, true);
+	ret = serve_some(control);
 	if (control->has_served && control->log_fd >= 0 && is_logging(control))
 		vhb_loop_signal(control->loop, control->log_fd);
 	if (control->must_call && control->call_fd >= 0)
 		vhb_loop_signal(control->loop, control->call_fd);
 	if (ret < 0) {
 		give_up(control);
-		return;
+	} else {
+		if (ret)
+			wake(control);
+		handler.on_turn(handler.argument);
 	}
-	if (ret)
-		wake(control);
-	control->handler.on_turn(control->handler.argument);
+	handler.on_memory(handler.argument, false);
 }
 
 static void report(int error)

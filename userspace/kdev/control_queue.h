@@ -26,6 +26,8 @@
  * struct vhb_control_handler - what is done with it
  * @serve: a command came; @queue has it with the device, to be read. Returns the
  *         answer, the first byte of what the driver lets us write
+ * @on_memory: guest memory is about to be touched, or (false) was; the second
+ *             may do anything, as @on_turn
  * @on_turn: a turn is over, the first one at once after the start; may do
  *           anything, stopping the queue too
  * @on_broken: the driver broke a rule; likewise
@@ -36,6 +38,7 @@
 struct vhb_control_handler {
 	uint8_t (*serve)(void *argument, struct vhb_virtqueue *queue,
 			 uint32_t readable_bytes);
+	void (*on_memory)(void *argument, bool begins);
 	void (*on_turn)(void *argument);
 	void (*on_broken)(void *argument, const char *fault);
 	void *argument;

@@ -40,6 +40,9 @@ struct vhb_loop;
  * @on_broken: the driver broke a vring's rules; which of them, in a word. The
  *             vring is not processed any more; its err eventfd was signalled
  * @on_config: the configuration space has changed by itself
+ * @on_memory: the device is about to read or write guest memory in this process,
+ *             or (false) has done so; that may take as long as a page is under
+ *             way. May be NULL
  * @on_miss: somebody needs an address that the IOTLB does not know, and waits
  *           until @iotlb_write of &struct vhb_kdev_ops tells it; for
  *           VHOST_ACCESS_RO or VHOST_ACCESS_WO
@@ -56,6 +59,7 @@ struct vhb_kdev_listener {
 	void (*on_broken)(void *argument, unsigned int index,
 			  const char *fault);
 	void (*on_config)(void *argument);
+	void (*on_memory)(void *argument, bool begins);
 	void (*on_miss)(void *argument, uint64_t iova, uint8_t permission);
 	void (*on_unanswered)(void *argument, unsigned int index);
 	void *argument;
@@ -70,6 +74,8 @@ struct vhb_kdev_listener {
  * @protocol_features: protocol feature bits this device adds to those every
  *                     session has (VHB_PROTOCOL_F_MTU for net,
  *                     VHB_PROTOCOL_F_INFLIGHT_SHMFD for one with @set_vring_slot,
+ *                     VHB_PROTOCOL_F_PAGEFAULT where the kernel can wait for
+ *                     pages that are missing,
  *                     VHB_PROTOCOL_F_LOG_SHMFD for one that offers
  *                     VHOST_F_LOG_ALL, VHB_PROTOCOL_F_RARP for @send_rarp)
  * @set_owner: make the calling process the owner (VHOST_SET_OWNER); its

@@ -90,10 +90,12 @@ uint64_t vhb_net_features(struct vhb_kdev *kdev)
 	return mask;
 }
 
+/* Workers of vhost-net wait for a page as any process does. */
 uint64_t vhb_net_protocol_features(struct vhb_kdev *kdev)
 {
 	const struct vhb_net *net = vhb_net_of(kdev);
-	uint64_t mask = vhb_bit(VHB_PROTOCOL_F_RARP);
+	uint64_t mask = vhb_bit(VHB_PROTOCOL_F_RARP) |
+			vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
 
 	if (vhb_has_bit(net->kernel_mask, VHOST_F_LOG_ALL))
 		mask |= vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD);

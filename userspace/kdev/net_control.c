@@ -228,6 +228,15 @@ static uint8_t serve(void *argument, struct vhb_virtqueue *queue,
 	return ret ? VIRTIO_NET_ERR : VIRTIO_NET_OK;
 }
 
+static void on_memory(void *argument, bool begins)
+{
+	const struct vhb_net *net = argument;
+	const struct vhb_kdev_listener *listener = net->link.listener;
+
+	if (listener && listener->on_memory)
+		listener->on_memory(listener->argument, begins);
+}
+
 static void on_turn(void *argument)
 {
 	struct vhb_net *net = argument;
@@ -259,6 +268,7 @@ void vhb_net_control_init(struct vhb_net *net)
 {
 	const struct vhb_control_handler handler = {
 		.serve = serve,
+		.on_memory = on_memory,
 		.on_turn = on_turn,
 		.on_broken = on_broken,
 		.argument = net,

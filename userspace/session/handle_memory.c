@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "session/handlers.h"
+#include "session/postcopy.h"
 
 /*
  * The copy being edited has no references of its own: it takes the new map's
@@ -15,13 +16,12 @@ int vhb_edit_mem_table(struct vhb_session *session, struct vhb_want *want,
 	int ret;
 
 	vhb_settle_user_addresses(want, memory->regions, memory->region_count);
-	ret = vhb_memory_map_replace(session->space, want->map, memory->regions,
-				     message->fds, memory->region_count,
-				     session->why, sizeof(session->why), &map);
-	if (ret)
-		return ret;
-	want->map = map;
-	return 0;
+	ret = vhb_memory_map_replace(session->space,
+				     vhb_postcopy_map(session, want),
+				     memory->regions, message->fds,
+				     memory->region_count, session->why,
+				     sizeof(session->why), &map);
+	return ret ? ret : vhb_postcopy_take_map(session, want, map);
 }
 
 int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
@@ -32,13 +32,12 @@ int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
 	int ret;
 
 	vhb_settle_user_addresses(want, region, 1);
-	ret = vhb_memory_map_add(session->space, want->map, region,
+	ret = vhb_memory_map_add(session->space,
+				 vhb_postcopy_map(session, want),
+				 region,
 				 message->fds[0], session->why,
 				 sizeof(session->why), &map);
-	if (ret)
-		return ret;
-	want->map = map;
-	return 0;
+	return ret ? ret : vhb_postcopy_take_map(session, want, map);
 }
 
 int vhb_edit_remove_region(struct vhb_session *session, struct vhb_want *want,
@@ -49,12 +48,11 @@ int vhb_edit_remove_region(struct vhb_session *session, struct vhb_want *want,
 	int ret;
 
 	vhb_settle_user_addresses(want, region, 1);
-	ret = vhb_memory_map_remove(session->space, want->map, region,
+	ret = vhb_memory_map_remove(session->space,
+				    vhb_postcopy_map(session, want),
+				    region,
 				    session->why, sizeof(session->why), &map);
-	if (ret)
-		return ret;
-	want->map = map;
-	return 0;
+	return ret ? ret : vhb_postcopy_take_map(session, want, map);
 }
 
 size_t vhb_reply_mem_slots(struct vhb_session *session,

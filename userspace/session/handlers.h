@@ -139,6 +139,29 @@ int vhb_edit_inflight_offer(struct vhb_session *session, struct vhb_want *want,
 size_t vhb_reply_inflight(struct vhb_session *session,
 			  const struct vhb_message *message,
 			  union vhb_payload *reply);
+int vhb_edit_postcopy_advise(struct vhb_session *session,
+			     struct vhb_want *want,
+			     struct vhb_message *message);
+size_t vhb_reply_postcopy_advise(struct vhb_session *session,
+				 const struct vhb_message *message,
+				 union vhb_payload *reply);
+int vhb_edit_postcopy_listen(struct vhb_session *session,
+			     struct vhb_want *want,
+			     struct vhb_message *message);
+int vhb_edit_postcopy_end(struct vhb_session *session, struct vhb_want *want,
+			  struct vhb_message *message);
+size_t vhb_reply_postcopy_end(struct vhb_session *session,
+			      const struct vhb_message *message,
+			      union vhb_payload *reply);
+int vhb_edit_postcopy_ack(struct vhb_session *session, struct vhb_want *want,
+			  struct vhb_message *message);
+size_t vhb_reply_postcopy_table(struct vhb_session *session,
+				const struct vhb_message *message,
+				union vhb_payload *reply);
+size_t vhb_reply_postcopy_region(struct vhb_session *session,
+				 const struct vhb_message *message,
+				 union vhb_payload *reply);
+
 int vhb_edit_inflight(struct vhb_session *session, struct vhb_want *want,
 		      struct vhb_message *message);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "session/iotlb.h"
+#include "session/postcopy.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -342,5 +343,8 @@ void vhb_iotlb_unanswered(void *argument, unsigned int index)
 		vhb_warn("vring %u rests until the front-end answers what it was asked (BACKEND_IOTLB_MSG); further ones are not logged",
 			 index);
 	session->misses.has_rested = true;
+	/* A worker that waits for a page cannot be stopped; see there. */
+	vhb_postcopy_alert(session);
 	vhb_program_rest(session, index);
+	vhb_postcopy_calm(session);
 }

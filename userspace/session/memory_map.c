@@ -130,6 +130,10 @@ static void mapping_put(struct vhb_address_space *space,
 {
 	if (--mapping->reference_count)
 		return;
+	if (space->on_unmap && mapping->footprint.window)
+		space->on_unmap(space->argument,
+				vhb_window_hva(&mapping->footprint),
+				mapping->footprint.size_bytes);
 	vhb_window_unmap(&space->windows, &mapping->footprint);
 	free(mapping);
 }

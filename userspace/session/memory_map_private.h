@@ -5,13 +5,21 @@
 #include <sys/types.h>
 
 #include "session/memory_map.h"
+#include "session/memory_pages.h"
 #include "session/window.h"
 
-/* Shared by memory_map.c, which builds maps, and memory_lookup.c only */
+/* Shared by memory_map.c, which builds maps, and those that look into them */
 
-/** struct vhb_address_space - the windows shared by successive maps */
+/**
+ * struct vhb_address_space - the windows shared by successive maps
+ * @windows: they
+ * @on_unmap: called before pages leave the address space; may be NULL
+ * @argument: handed to it
+ */
 struct vhb_address_space {
 	struct vhb_window *windows;
+	vhb_pages_fn on_unmap;
+	void *argument;
 };
 
 /**

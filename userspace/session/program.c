@@ -8,6 +8,7 @@
 #include "session/base.h"
 #include "session/handle_inband.h"
 #include "session/logging.h"
+#include "session/postcopy.h"
 #include "session/vring.h"
 
 /**
@@ -316,6 +317,9 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	bool is_taken_over = want->has_unread_slot;
 	int ret;
 
+	ret = vhb_postcopy_fetch(session, device, addr);
+	if (ret)
+		return failed(session, ret, "waiting for the used ring", index);
 	vhb_vring_take_saved_base(session, device, index);
 	is_taken_over = is_taken_over && !want->has_unread_slot;
 	vhb_base_correct(session, device, addr);

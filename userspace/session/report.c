@@ -15,6 +15,7 @@
 
 #include "lib/bits.h"
 #include "lib/fd_kind.h"
+#include "session/postcopy.h"
 #include "session/state.h"
 
 static_assert(VHB_REPORT_VRINGS_MAX >= VHB_VRING_COUNT_MAX, "room for all");
@@ -85,8 +86,11 @@ static void report_vring(const struct vhb_session *session, unsigned int index,
 	vring->is_draining = have->is_draining;
 	write_kind(want->kick_fd, vring->kick_kind);
 	write_kind(want->call_fd, vring->call_kind);
-	/* Packed ones have none; with an IOMMU the addresses are the guest's. */
-	if (have->is_running &&
+	/*
+	 * Packed ones have none; with an IOMMU the addresses are the guest's. In
+	 * postcopy even a page that is there may be gone a moment later.
+	 */
+	if (have->is_running && !vhb_postcopy_is_listening(session) &&
 	    !vhb_has_bit(session->have.features_mask, VIRTIO_F_RING_PACKED) &&
 	    !vhb_has_bit(session->have.features_mask, VIRTIO_F_ACCESS_PLATFORM))
 		read_indices(have, vring);

@@ -16,6 +16,7 @@
 #include "session/handle_inband.h"
 #include "session/handlers.h"
 #include "session/message_trace.h"
+#include "session/postcopy.h"
 #include "session/program.h"
 #include "session/state.h"
 #include "session/vring.h"
@@ -45,7 +46,8 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_FEATURES] = { .edit = vhb_edit_features },
 	[VHB_SET_OWNER] = { .edit = vhb_edit_owner },
 	[VHB_RESET_OWNER] = { .edit = vhb_edit_reset_owner },
-	[VHB_SET_MEM_TABLE] = { .edit = vhb_edit_mem_table },
+	[VHB_SET_MEM_TABLE] = { .edit = vhb_edit_mem_table,
+				.reply = vhb_reply_postcopy_table },
 	[VHB_SET_LOG_BASE] = { .edit = vhb_edit_log_base,
 			       .reply = vhb_reply_log_base },
 	[VHB_SET_LOG_FD] = { .edit = vhb_edit_log_fd },
@@ -67,19 +69,27 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_IOTLB_MSG] = { .edit = vhb_edit_iotlb },
 	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
 	[VHB_SET_CONFIG] = { .edit = vhb_edit_config },
+	[VHB_POSTCOPY_ADVISE] = { .edit = vhb_edit_postcopy_advise,
+				  .reply = vhb_reply_postcopy_advise },
+	[VHB_POSTCOPY_LISTEN] = { .edit = vhb_edit_postcopy_listen },
+	[VHB_POSTCOPY_END] = { .edit = vhb_edit_postcopy_end,
+			       .reply = vhb_reply_postcopy_end },
 	[VHB_GET_INFLIGHT_FD] = { .edit = vhb_edit_inflight_offer,
 				  .reply = vhb_reply_inflight },
 	[VHB_SET_INFLIGHT_FD] = { .edit = vhb_edit_inflight },
 	[VHB_RESET_DEVICE] = { .edit = vhb_edit_reset_device },
 	[VHB_VRING_KICK] = { .edit = vhb_edit_inband_kick },
 	[VHB_GET_MAX_MEM_SLOTS] = { .reply = vhb_reply_mem_slots },
-	[VHB_ADD_MEM_REG] = { .edit = vhb_edit_add_region },
+	[VHB_ADD_MEM_REG] = { .edit = vhb_edit_add_region,
+			      .reply = vhb_reply_postcopy_region },
 	[VHB_REM_MEM_REG] = { .edit = vhb_edit_remove_region },
 	[VHB_SET_STATUS] = { .edit = vhb_edit_status },
 	[VHB_GET_STATUS] = { .reply = vhb_reply_status },
 	[VHB_SET_DEVICE_STATE_FD] = { .reply = vhb_reply_state_fd },
 	[VHB_CHECK_DEVICE_STATE] = { .reply = vhb_reply_check_state },
 };
+
+static const struct handler postcopy_ack = { .edit = vhb_edit_postcopy_ack };
 
 bool vhb_message_has_handler(uint32_t request)
 {
@@ -207,6 +217,9 @@ static int handle(struct vhb_session *session, struct vhb_message *message)
 	};
 	int ret;
 
+	if (vhb_postcopy_is_ack(session, message))
+		return edit_and_program(session, &postcopy_ack, message);
+
 	ret = vhb_message_check(message, &gate, session->why,
 				sizeof(session->why));
 	if (ret)
@@ -238,7 +251,8 @@ static bool has_own_reply(const struct vhb_session *session,
 
 	if (message->header.request == VHB_SET_LOG_BASE)
 		return vhb_log_base_has_own_reply(session, message);
-	return row && row->reply_kind == VHB_REPLY_OWN;
+	return (row && row->reply_kind == VHB_REPLY_OWN) ||
+	       vhb_postcopy_is_own_reply(session, message);
 }
 
 static int answer(struct vhb_session *session, struct vhb_message *message,
@@ -257,7 +271,8 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 								     message,
 								     &reply);
 		/* "zero length of payload to indicate an error" */
-		if (!size_bytes)
+		if (!size_bytes &&
+		    message->header.request != VHB_POSTCOPY_ADVISE)
 			vhb_log_refusal(session, message, false);
 		return vhb_channel_reply(&session->channel, &reply, size_bytes);
 	}
@@ -278,8 +293,10 @@ static int answer(struct vhb_session *session, struct vhb_message *message,
 static int finish_message(struct vhb_session *session, int result)
 {
 	struct vhb_message *message = &session->channel.message;
-	int ret = answer(session, message, result);
+	int ret = -ETIMEDOUT;
 
+	if (!vhb_postcopy_calm(session))
+		ret = answer(session, message, result);
 	if (result)
 		vhb_log_refusal(session, message, ret && ret != -EAGAIN);
 	vhb_message_trace_end(session, result);
@@ -298,6 +315,7 @@ static int handle_message(struct vhb_session *session)
 		  vhb_has_bit(message->header.flags, VHB_FLAG_NEED_REPLY_BIT) ?
 			  " (needs reply)" : "");
 	vhb_message_trace_begin(session);
+	vhb_postcopy_alert(session);
 	result = handle(session, message);
 	return result == -EINPROGRESS ? result :
 					finish_message(session, result);
@@ -337,6 +355,7 @@ static void end(struct vhb_session *session)
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
 	session->stage = VHB_SESSION_ENDS;
+	vhb_postcopy_give_up(session);
 	vhb_channel_close(&session->channel);
 	vhb_iotlb_pause(session);
 	if (!vhb_program_drain_all(session))
@@ -436,6 +455,19 @@ static void on_config(void *argument)
 		vhb_debug("CONFIG_CHANGE_MSG: %s", strerrordesc_np(-ret));
 }
 
+/* A message that waits for vrings to drain has said so already. */
+static void on_memory(void *argument, bool begins)
+{
+	struct vhb_session *session = argument;
+
+	if (session->stage != VHB_SESSION_SERVES)
+		return;
+	if (begins)
+		vhb_postcopy_alert(session);
+	else if (vhb_postcopy_calm(session))
+		end(session);
+}
+
 int vhb_session_create(const struct vhb_session_config *config, int fd,
 		       struct vhb_session **session_out)
 {
@@ -467,6 +499,9 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		session->offered_protocol_mask |=
 			vhb_bit(VHB_PROTOCOL_F_DEVICE_STATE);
 	vhb_state_init(&session->transfer);
+	if (!config->has_postcopy)
+		session->offered_protocol_mask &=
+			~vhb_bit(VHB_PROTOCOL_F_PAGEFAULT);
 
 	ret = vhb_channel_init(&session->channel, fd);
 	if (ret)
@@ -486,6 +521,7 @@ int vhb_session_create(const struct vhb_session_config *config, int fd,
 		.on_drained = on_drained,
 		.on_broken = on_broken,
 		.on_config = on_config,
+		.on_memory = on_memory,
 		.on_miss = vhb_iotlb_miss,
 		.on_unanswered = vhb_iotlb_unanswered,
 		.argument = session,
@@ -529,9 +565,11 @@ void vhb_session_destroy(struct vhb_session *session)
 	vhb_patience_end(session);
 	if (session->stage == VHB_SESSION_WAITS)
 		drop_difference(&session->next, &session->want);
+	vhb_postcopy_give_up(session);
 	vhb_program_nothing(session);
 	vhb_inband_destroy(session->inband);
 	vhb_state_end(&session->transfer);
+	vhb_postcopy_destroy(session);
 	init_want(&nothing);
 	drop_difference(&session->want, &nothing);
 	vhb_address_space_destroy(session->space);

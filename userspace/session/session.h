@@ -39,6 +39,7 @@ typedef void (*vhb_session_end_fn)(void *argument);
  *                   suits the front-end by all that can be told of it
  * @patience_ms: how long a message may take to arrive; 0 for VHB_PATIENCE_MS
  * @is_wanted: does somebody wait for this session to end? NULL: nobody ever does
+ * @has_postcopy: offer postcopy, where @kdev can do it too
  * @on_end: called when the session is over
  * @argument: handed to both
  */
@@ -51,6 +52,7 @@ struct vhb_session_config {
 	unsigned int log_reply_bytes;
 	unsigned int patience_ms;
 	bool (*is_wanted)(void *argument);
+	bool has_postcopy;
 	vhb_session_end_fn on_end;
 	void *argument;
 };

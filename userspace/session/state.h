@@ -165,6 +165,8 @@ enum vhb_session_stage {
 	VHB_SESSION_ENDS,
 };
 
+struct vhb_postcopy;
+
 /**
  * struct vhb_session - one front-end's connection
  * @config: as given to vhb_session_create()
@@ -175,6 +177,7 @@ enum vhb_session_stage {
  * @message_number: how many messages have come
  * @patience: how long that may take
  * @space: where its memory is mapped
+ * @postcopy: a migration into this guest that is under way, or NULL
  * @inband: calls and errors as messages; NULL when that was not offered
  * @transfer: of the device's state
  * @offered_mask: answer to GET_FEATURES
@@ -199,6 +202,7 @@ struct vhb_session {
 	uint64_t message_number;
 	struct vhb_patience patience;
 	struct vhb_address_space *space;
+	struct vhb_postcopy *postcopy;
 	struct vhb_inband *inband;
 	struct vhb_state_transfer transfer;
 	uint64_t offered_mask;

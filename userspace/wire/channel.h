@@ -29,7 +29,7 @@ struct vhb_channel {
 	size_t received_bytes;
 	struct vhb_message message;
 	uint8_t reply[sizeof(struct vhb_wire_header) +
-		      sizeof(struct vhb_wire_config)];
+		      sizeof(struct vhb_wire_memory)];
 	size_t reply_bytes;
 	size_t reply_sent_bytes;
 	int reply_fd;
@@ -91,7 +91,7 @@ void vhb_channel_attach(struct vhb_channel *channel, int fd);
  * vhb_channel_reply() - send a reply to the message just received
  * @channel: the channel; no reply may be under way
  * @payload: the reply's payload
- * @size_bytes: its length, at most sizeof(struct vhb_wire_config)
+ * @size_bytes: its length, at most sizeof(struct vhb_wire_memory)
  *
  * The header gets the request's number, version 1 and the reply flag. What
  * vhb_channel_attach() was given goes along.
