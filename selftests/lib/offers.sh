@@ -21,7 +21,7 @@ cells() {
 			sub(/^[0-9]+ +[A-Z_]+ +/, "", cell)
 			sub(/[,;.].*/, "", cell)
 			option = "-"
-			if (match(cell, /``--[a-z-]+(=[a-z]+)?``/)) {
+			if (match(cell, /``--[a-z-]+(=[a-z-]+)?``/)) {
 				option = substr(cell, RSTART + 2, RLENGTH - 4)
 				sub(/ *with ``.*/, "", cell)
 			}
