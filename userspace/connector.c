@@ -17,7 +17,7 @@
  * coming back.
  */
 #define PAUSE_MS_MIN 100
-#define PAUSE_MS_MAX 800
+#define PAUSE_MS_MAX 500
 /* A connection that lasted as long was a good one. */
 #define GOOD_MS 1000
 /* In the words of a timer, which knows no "now" */

@@ -14,9 +14,10 @@ fuzz_broker_cflags := -Dmmap=fuzz_mmap -Dmunmap=fuzz_munmap \
 	-fsanitize-coverage=inline-8bit-counters,pc-table
 
 fuzz_broker_objects := $(patsubst $(tree)/%.c,$(fuzz_out)/%.o, \
-	$(wildcard $(foreach d,lib wire session,$(tree)/userspace/$(d)/*.c)))
-fuzz_helper_objects := $(patsubst %,$(fuzz_out)/selftests/lib/%.o, \
-	recorder recorder_control recorder_drain fuzz_script fuzz_seed)
+	$(filter-out %/loop/loop.c,$(wildcard $(foreach d,lib loop wire session, \
+	$(tree)/userspace/$(d)/*.c))))
+fuzz_helper_objects := $(patsubst $(tree)/%.c,$(fuzz_out)/%.o, \
+	$(wildcard $(tree)/selftests/lib/recorder*.c $(tree)/selftests/lib/fuzz_*.c))
 fuzz_session_objects := $(patsubst %,$(fuzz_out)/selftests/fuzz/%.o, \
 	hand_loop mappings fd_pool script_mutate session_check session_event \
 	session_replies session_run session_fuzz)
@@ -38,8 +39,8 @@ $(fuzz_out)/selftests/%.o: $(tree)/selftests/%.c $(tree)/selftests/fuzz/program.
 $(out)/fuzz/session_fuzz: $(fuzz_session_objects) $(fuzz_helper_objects) $(fuzz_broker_objects)
 	$(call say,FUZZER,$@)clang $(fuzz_cflags) -fsanitize=fuzzer -o $@ $^ -lcmocka
 
-$(out)/fuzz/wire_fuzz: $(fuzz_wire_objects) $(filter $(fuzz_out)/userspace/wire/%, \
-	$(fuzz_broker_objects))
+$(out)/fuzz/wire_fuzz: $(fuzz_wire_objects) $(filter $(fuzz_out)/userspace/wire/% \
+	$(fuzz_out)/userspace/lib/%,$(fuzz_broker_objects))
 	$(call say,FUZZER,$@)clang $(fuzz_cflags) -fsanitize=fuzzer -o $@ $^
 
 -include $(wildcard $(fuzz_out)/*/*/*.d)

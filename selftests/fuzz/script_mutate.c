@@ -139,7 +139,8 @@ static uint64_t aim(struct mutation *mutation, unsigned int entry_bytes)
 
 static void edit_addr(struct mutation *mutation, struct script_step *step)
 {
-	struct vhb_wire_vring_addr addr;
+	struct vhb_wire_vring_addr addr = { 0 };
+
 	if (step->size_bytes != sizeof(addr))
 		return;
 	memcpy(&addr, step->bytes, sizeof(addr));
@@ -243,6 +244,21 @@ static void fill_table(struct mutation *mutation, struct script_step *step)
 	memcpy((uint8_t *)step->bytes, &table, step->size_bytes);
 }
 
+/* A bit for each page of the fixture's memory, or nearly */
+static void fill_log(struct mutation *mutation, struct script_step *step)
+{
+	const struct vhb_wire_log log = {
+		.size_bytes = one_in(mutation, 2) ? number(mutation) :
+			      FIXTURE_MEMORY_BYTES / 4096 / 8 +
+			      below(mutation, 3) - 1,
+		.offset_bytes = one_in(mutation, 2) ? 0 :
+				8 * below(mutation, 1024),
+	};
+
+	if (step->size_bytes == sizeof(log))
+		memcpy((uint8_t *)step->bytes, &log, sizeof(log));
+}
+
 static void fill_inflight(struct mutation *mutation, struct script_step *step)
 {
 	const struct vhb_wire_inflight inflight = {
@@ -266,7 +282,8 @@ static uint8_t any_request(struct mutation *mutation)
 		VHB_SET_MEM_TABLE, VHB_SET_VRING_ADDR, VHB_SET_VRING_NUM,
 		VHB_SET_VRING_BASE, VHB_GET_VRING_BASE, VHB_SET_VRING_KICK,
 		VHB_SET_VRING_ENABLE, VHB_SET_INFLIGHT_FD, VHB_ADD_MEM_REG,
-		VHB_REM_MEM_REG, VHB_SET_FEATURES,
+		VHB_REM_MEM_REG, VHB_SET_FEATURES, VHB_SET_LOG_BASE,
+		VHB_IOTLB_MSG,
 	};
 
 	if (one_in(mutation, 2))
@@ -307,6 +324,8 @@ static void new_message(struct mutation *mutation, struct script_step *step)
 		memcpy((uint8_t *)step->bytes, &addr, sizeof(addr));
 		if (one_in(mutation, 2))
 			edit_addr(mutation, step);
+	} else if (step->request == VHB_SET_LOG_BASE) {
+		fill_log(mutation, step);
 	} else if (step->request == VHB_GET_INFLIGHT_FD ||
 		   step->request == VHB_SET_INFLIGHT_FD) {
 		fill_inflight(mutation, step);

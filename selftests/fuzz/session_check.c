@@ -10,6 +10,9 @@
 #include "fuzz/session_run_state.h"
 #include "lib/bits.h"
 
+/* Memory that a byte of a dirty log stands for: a bit for 4 KiB */
+#define LOG_BYTE_BYTES (8 * UINT64_C(4096))
+
 /* kdev.h: the operations have no argument of their own. */
 static struct run *checked;
 
@@ -21,14 +24,42 @@ static void check_parts(const struct recorder *recorder,
 					   VIRTIO_F_RING_PACKED);
 	const uint64_t num = vring->num;
 
+	if (vring->slot_addr)
+		must(mappings_are_files(vring->slot_addr,
+					sizeof(struct vhost_bridge_saved_base)));
+	/* Then they are the guest's, for the IOTLB. */
+	if (vhb_has_bit(recorder->acked_mask, VIRTIO_F_ACCESS_PLATFORM))
+		return;
 	must(mappings_are_files(addr->desc_user_addr, 16 * num));
 	must(mappings_are_files(addr->avail_user_addr,
 				is_packed ? 4 : 6 + 2 * num));
 	must(mappings_are_files(addr->used_user_addr,
 				is_packed ? 4 : 6 + 8 * num));
-	if (vring->slot_addr)
-		must(mappings_are_files(vring->slot_addr,
-					sizeof(struct vhost_bridge_saved_base)));
+}
+
+static void check_entries(const struct recorded_iotlb *iotlb)
+{
+	for (unsigned int i = 0; i < iotlb->entry_count; i++)
+		must(mappings_are_files(iotlb->entries[i].hva,
+					iotlb->entries[i].size_bytes));
+}
+
+/* The kernel does not know how long it is. */
+static void check_log(const struct recorder *recorder)
+{
+	const struct vhost_memory *table = recorder->table;
+
+	for (uint32_t i = 0; i < table->nregions; i++) {
+		const struct vhost_memory_region *region = &table->regions[i];
+		const uint64_t last = region->guest_phys_addr +
+				      region->memory_size - 1;
+
+		must(mappings_are_files(recorder->log_base +
+					region->guest_phys_addr / LOG_BYTE_BYTES,
+					1));
+		must(mappings_are_files(recorder->log_base +
+					last / LOG_BYTE_BYTES, 1));
+	}
 }
 
 static void check_table(const struct vhost_memory *table)
@@ -48,6 +79,10 @@ void run_check_kdev(const struct run *run)
 	must(!recorder->fault);
 	if (recorder->table)
 		check_table(recorder->table);
+	check_entries(&recorder->iotlb);
+	if (recorder_count_running(recorder) &&
+	    vhb_has_bit(recorder->acked_mask, VHOST_F_LOG_ALL))
+		check_log(recorder);
 	for (unsigned int i = 0; i < recorder->kdev.vring_count; i++)
 		if (recorder->vrings[i].is_running)
 			check_parts(recorder, &recorder->vrings[i]);

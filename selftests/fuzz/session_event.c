@@ -18,21 +18,16 @@
 /* What a kernel may say */
 static int error_of(uint32_t value)
 {
-	switch (value & 0xff) {
-	case ENOMEM:
-	case EFAULT:
-	case EBUSY:
-	case EINVAL:
-	case EIO:
-	case EPERM:
-	case ENOBUFS:
-	case EAGAIN:
-	case EINTR:
-	case EBADF:
-		return value & 0xff;
-	default:
-		return EIO;
-	}
+	static const int errors[] = {
+		ENOMEM, EFAULT, EBUSY, EINVAL, EPERM, ENOBUFS, EAGAIN, EINTR,
+		EBADF,
+	};
+	int error = EIO;
+
+	for (unsigned int i = 0; i < VHB_ARRAY_COUNT(errors); i++)
+		if ((value & 0xff) == (unsigned int)errors[i])
+			error = errors[i];
+	return error;
 }
 
 static struct recorded_vring *vring_of(struct run *run,

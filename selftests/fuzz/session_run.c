@@ -26,7 +26,8 @@
 
 /* What a recorder can do */
 #define PROTOCOL_MASK \
-	(vhb_bit(VHB_PROTOCOL_F_MTU) | vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD))
+	(vhb_bit(VHB_PROTOCOL_F_MTU) | vhb_bit(VHB_PROTOCOL_F_INFLIGHT_SHMFD) | \
+	 vhb_bit(VHB_PROTOCOL_F_LOG_SHMFD) | vhb_bit(VHB_PROTOCOL_F_RARP))
 
 void session_run_init(void)
 {
@@ -224,6 +225,8 @@ static void create_recorder(struct run *run)
 	recorder_set_protocol_features(run->recorder,
 				       device->protocol_features_mask &
 				       PROTOCOL_MASK);
+	/* Where it is, is checked here; its file may be truncated. */
+	recorder_allow_log_misses(run->recorder);
 	if (device->flags & SCRIPT_DRAINS)
 		recorder_make_drain(run->recorder);
 	run_check_before(run);

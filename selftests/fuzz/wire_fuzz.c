@@ -20,6 +20,7 @@
 #include "lib/random.h"
 #include "wire/backend.h"
 #include "wire/channel.h"
+#include "wire/describe.h"
 #include "wire/message_table.h"
 
 #define STREAM_BYTES_MAX (1u << 17)
@@ -120,6 +121,28 @@ static void compare_message(struct flow *flow)
 	must(!memcmp(message->payload.bytes + size_bytes, nothing,
 		     VHB_PAYLOAD_MAX_BYTES - size_bytes));
 	compare_fds(flow, flow->message_start + HEADER_BYTES + size_bytes);
+}
+
+/* What --trace=protocol says of it: printable, and no more than there is room */
+static void describe_message(struct flow *flow)
+{
+	const struct vhb_message *message = &flow->channel.message;
+	static const char *const types[] = { "net", "blk", "?" };
+	const size_t room_bytes = 4 + below(flow, 400);
+	char *bytes = malloc(room_bytes);
+	struct vhb_text text;
+
+	must(bytes);
+	vhb_text_begin(&text, bytes, room_bytes);
+	vhb_describe_message(message, types[below(flow, 3)], &text);
+	vhb_describe_reply(message->header.request, message->payload.bytes,
+			   message->header.size_bytes, "net", &text);
+	vhb_describe_backend(message->header.request, message->payload.bytes,
+			     message->header.size_bytes, &text);
+	must(text.used_bytes < room_bytes && !bytes[text.used_bytes]);
+	for (size_t i = 0; i < text.used_bytes; i++)
+		must(bytes[i] >= ' ' && bytes[i] <= '~');
+	free(bytes);
 }
 
 /* Whatever a handler relies on */
@@ -279,6 +302,7 @@ static void receive(struct flow *flow)
 	while ((ret = vhb_channel_receive(&flow->channel)) == 1) {
 		compare_message(flow);
 		check_message(flow);
+		describe_message(flow);
 		flow->message_start += HEADER_BYTES +
 				       flow->channel.message.header.size_bytes;
 		if (one_in(flow, 2))

@@ -113,7 +113,7 @@ static void a_message_in_drops_is_not_waited_for(void **state)
 	expect_served(&frontend);
 	for (i = 0; i < 11; i++) {
 		pause_ms(PATIENCE_MS / 3);
-		if (frontend_send_bytes(&frontend, "\1\0\0\0\1\0\0\0\0\0\0\0" + i,
+		if (frontend_send_bytes(&frontend, &"\1\0\0\0\1\0\0\0\0\0\0\0"[i],
 					1, NULL, 0))
 			break;
 	}

@@ -87,7 +87,7 @@ has_verdict() {
 }
 
 guest_listens() {
-	guest_exec guest "grep -q ':07D0 00000000:0000 0A' /proc/net/tcp"
+	guest_exec guest "cat /proc/net/tcp /proc/net/tcp6 | grep -qE ':07D0 0+:0000 0A'"
 }
 
 has_received() {
