@@ -138,7 +138,7 @@ static void test_capabilities_are_options(void **state)
 		assert_non_null(strstr(help, option));
 		count++;
 	}
-	assert_int_equal(count, 11);
+	assert_int_equal(count, 12);
 	free(help);
 	free(text);
 }

@@ -121,7 +121,8 @@ int vhb_userfault_open(const char **why_out)
 
 	switch (fd) {
 	case -EPERM:
-		*why_out = "CAP_SYS_PTRACE, access to /dev/userfaultfd (Linux 6.1) or vm.unprivileged_userfaultfd=1 is missing";
+		*why_out =
+			"CAP_SYS_PTRACE, access to /dev/userfaultfd (Linux 6.1) or vm.unprivileged_userfaultfd=1 is missing";
 		return fd;
 	case -ENOSYS:
 		*why_out = "this kernel has no userfaultfd";
