@@ -67,7 +67,7 @@ static void parse_replies(struct run *run)
 
 	while (run->reply_bytes >= sizeof(header)) {
 		memcpy(&header, run->reply, sizeof(header));
-		must(header.size_bytes <= sizeof(struct vhb_wire_config));
+		must(header.size_bytes <= sizeof(struct vhb_wire_memory));
 		size_bytes = sizeof(header) + header.size_bytes;
 		if (run->reply_bytes < size_bytes)
 			return;

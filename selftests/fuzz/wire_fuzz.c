@@ -250,13 +250,13 @@ static void finish_reply(struct flow *flow, int ret)
 
 static void reply(struct flow *flow)
 {
-	static const uint8_t payload[2 * sizeof(struct vhb_wire_config)] = {
+	static const uint8_t payload[2 * sizeof(struct vhb_wire_memory)] = {
 		1, 2, 3,
 	};
 	const size_t size_bytes = below(flow, one_in(flow, 4) ?
 					sizeof(payload) :
-					sizeof(struct vhb_wire_config));
-	const bool fits = size_bytes <= sizeof(struct vhb_wire_config);
+					sizeof(struct vhb_wire_memory));
+	const bool fits = size_bytes <= sizeof(struct vhb_wire_memory);
 	const bool has_fd = one_in(flow, 3);
 	int ret;
 
