@@ -187,7 +187,8 @@ qemu_broker_is_killed() {
 	end broker-qemu KILL 1 || true
 	broker_start broker-qemu net --socket-path="$VHB_RUN/qemu.sock" --tap=tap0 || return 1
 	tap_up tap0 10.88.3.1/24
-	ping_check qemu
+	# QEMU tries each 100 ms of its own time.
+	poll_until 30 ping_check qemu
 }
 
 # One queue pair and so one CPU: code that Linux patches under several emulated CPUs is not safe in the inner emulation
