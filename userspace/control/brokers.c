@@ -17,6 +17,8 @@
 
 /* How long a broker may take */
 #define PATIENCE_MS 2000
+/* Between two tries to connect to one that is asked by many */
+#define PAUSE_MS 10
 /* Sockets looked at in a directory; who fills it with more sees the first */
 #define SOCKETS_MAX 4096
 
@@ -30,6 +32,7 @@ static int64_t now_ms(void)
 
 static int connect_to(const char *path)
 {
+	const int64_t end_ms = now_ms() + PATIENCE_MS;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd, ret;
 
@@ -37,9 +40,16 @@ static int connect_to(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+	for (;;) {
+		ret = connect(fd, (const struct sockaddr *)&address,
+			      sizeof(address)) ? -errno : 0;
+		/* Others wait for their answer there, as many as it lets wait. */
+		if (ret != -EAGAIN || now_ms() >= end_ms)
+			break;
+		poll(NULL, 0, PAUSE_MS);
+	}
+	if (!ret)
 		return fd;
-	ret = -errno;
 	close(fd);
 	return ret;
 }

@@ -122,7 +122,7 @@ int vhb_userfault_open(const char **why_out)
 	switch (fd) {
 	case -EPERM:
 		*why_out =
-			"CAP_SYS_PTRACE, access to /dev/userfaultfd (Linux 6.1) or vm.unprivileged_userfaultfd=1 is missing";
+			"needs CAP_SYS_PTRACE, /dev/userfaultfd or vm.unprivileged_userfaultfd=1";
 		return fd;
 	case -ENOSYS:
 		*why_out = "this kernel has no userfaultfd";

@@ -107,7 +107,7 @@ enum vhost_bridge_fault {
  * To stop or drain a vring: who could tell the IOTLB more waits for just this. What
  * is done but cannot be given back without is not given back.
  */
-#define VHOST_BRIDGE_VRING_GIVE_UP	(1 << 0)
+#define VHOST_BRIDGE_VRING_GIVE_UP	0x1
 
 /**
  * struct vhost_bridge_vring - names a vring, for start and stop
