@@ -80,7 +80,9 @@ run_kernel() {
 	local kernel=$1 status=0 start=$SECONDS limit=3000 options=()
 
 	say "kernel $kernel"
-	[ "$kernel" != debug ] || options=("${debug_options[@]}")
+	if [ "$kernel" = debug ]; then
+		options=("${debug_options[@]}") limit=7200
+	fi
 	if [ "$kernel" = slow ]; then
 		options=("${slow_options[@]}") limit=14400
 	fi
