@@ -116,8 +116,12 @@ void run_read_replies(struct run *run)
 		keep_fd(run, &msg);
 		run->reply_bytes += received;
 		parse_replies(run);
-		/* Whole replies and room for more: there is nothing more. */
-		if (!run->reply_bytes && (size_t)received < sizeof(run->reply))
+		/*
+		 * Whole replies and room for more: there is nothing more. But a
+		 * descriptor ends what one recvmsg() gives, whatever is behind.
+		 */
+		if (!run->reply_bytes && !msg.msg_controllen &&
+		    (size_t)received < sizeof(run->reply))
 			return;
 	}
 }

@@ -99,6 +99,15 @@ bool broker_log_has(const struct broker *broker, const char *text)
 	return strstr(log, text);
 }
 
+bool broker_comes_to_say(const struct broker *broker, const char *text)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < 1000 && !broker_log_has(broker, text); tries++)
+		usleep(10000);
+	return broker_log_has(broker, text);
+}
+
 void broker_show_log(const struct broker *broker)
 {
 	static char log[LOG_BYTES_MAX];

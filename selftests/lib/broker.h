@@ -99,6 +99,9 @@ int broker_status(char *text, size_t text_bytes);
 /** broker_log_has() - did it say this? */
 bool broker_log_has(const struct broker *broker, const char *text);
 
+/** broker_comes_to_say() - the same; it may need some seconds to */
+bool broker_comes_to_say(const struct broker *broker, const char *text);
+
 /** broker_show_log() - what it said, each line behind "# " */
 void broker_show_log(const struct broker *broker);
 

@@ -21,6 +21,9 @@ int vhb_net_set_iotlb(struct vhb_net *net, bool is_on)
 	unsigned int i;
 	int ret;
 
+	/* What it waits for the kernel keeps, and so must the count of it. */
+	if (is_on && vhb_net_has_iotlb(net))
+		return 0;
 	for (i = 0; i < net->vhost_count; i++)
 		vhb_iotlb_port_close(&net->iotlbs[i]);
 	if (!is_on)

@@ -13,10 +13,11 @@
 #include "lib/bits.h"
 
 /*
- * More watches and commands than a session can have: a relay and a command for
- * each vring, socket, signals, listener
+ * More watches and commands than a session can have: for each of some 130 vrings
+ * a relay, or two of in-band notifications, a command, the misses of its IOTLB and
+ * a kick that the broker hears itself; and a dozen of other things
  */
-#define SLOT_COUNT 256
+#define SLOT_COUNT 1024
 #define RING_ENTRY_COUNT 128
 /* Signals on their way, and how long: a full eventfd must not collect them */
 #define SIGNAL_COUNT_MAX 1024

@@ -8,6 +8,7 @@
 
 #include "lib/bits.h"
 #include "session/handlers.h"
+#include "session/postcopy.h"
 
 static bool has_gpa_addresses(const struct vhb_want *want)
 {
@@ -28,7 +29,7 @@ void vhb_settle_user_addresses(const struct vhb_want *want,
 int vhb_check_gpa_addresses(struct vhb_session *session,
 			    const struct vhb_want *want)
 {
-	if (!want->map || has_gpa_addresses(want) ==
+	if (!vhb_postcopy_map(session, want) || has_gpa_addresses(want) ==
 				  has_gpa_addresses(&session->want))
 		return 0;
 	return vhb_refuse(session, -EBUSY,

@@ -11,12 +11,13 @@
 
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "session/handle_inband.h"
 #include "session/program.h"
 #include "session/state.h"
 #include "wire/backend.h"
 
-/* Bytes of replies nobody asked for that are thrown away at a time */
-#define REPLIES_DROPPED_BYTES 4096
+/* Bytes of replies nobody asked for that are thrown away at a time, at most */
+#define REPLIES_DROPPED_BYTES 16384
 
 bool vhb_iotlb_is_wanted(const struct vhb_want *want)
 {
@@ -194,13 +195,19 @@ static bool has_channel(const struct vhb_want *want)
 			   VHB_PROTOCOL_F_BACKEND_REQ);
 }
 
-/* We ask for none, but a front-end that sends some must not get stuck. */
-static void drop_replies(int fd)
+/*
+ * We ask for none, but a front-end that sends some must not get stuck. Once: one
+ * that never stops to send must not keep us. In-band notifications are asked to be
+ * answered; who waits for that reads the channel.
+ */
+static void drop_replies(const struct vhb_session *session)
 {
 	char bytes[REPLIES_DROPPED_BYTES];
 
-	while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) ==
-	       (ssize_t)sizeof(bytes))
+	if (vhb_is_inband(&session->want))
+		return;
+	while (recv(session->want.backend_fd, bytes, sizeof(bytes),
+		    MSG_DONTWAIT) < 0 && errno == EINTR)
 		;
 }
 
@@ -228,13 +235,29 @@ static void miss_again(struct vhb_session *session)
 		vhb_warn("a vring that waited for the IOTLB: %s", session->why);
 }
 
+/*
+ * Starting a vring may need a page that is still on its way. A message that is under
+ * way has said so. On return the session may be gone.
+ */
+static void resume_alone(struct vhb_session *session)
+{
+	if (session->stage != VHB_SESSION_SERVES) {
+		vhb_iotlb_resume(session);
+		return;
+	}
+	vhb_postcopy_alert(session);
+	vhb_iotlb_resume(session);
+	if (vhb_postcopy_calm(session))
+		vhb_session_end(session);
+}
+
 static void on_room(void *argument, unsigned int events)
 {
 	struct vhb_session *session = argument;
 
 	(void)events;
 	session->misses.watch.value = 0;
-	vhb_iotlb_resume(session);
+	resume_alone(session);
 }
 
 static void wait_for_room(struct vhb_session *session)
@@ -262,7 +285,7 @@ void vhb_iotlb_resume(struct vhb_session *session)
 
 	if (!queue->count || queue->watch.value || !has_channel(&session->want))
 		return;
-	drop_replies(fd);
+	drop_replies(session);
 	while (queue->count && !ret) {
 		ret = ask(fd, &queue->misses[queue->first]);
 		if (ret)
@@ -330,7 +353,7 @@ void vhb_iotlb_miss(void *argument, uint64_t iova, uint8_t permission)
 		vhb_warn("VIRTIO_F_ACCESS_PLATFORM was acked without a back-end channel (BACKEND_REQ) to ask on what address 0x%llx is: its vring waits until the front-end tells of itself",
 			 (unsigned long long)iova);
 	}
-	vhb_iotlb_resume(session);
+	resume_alone(session);
 }
 
 void vhb_iotlb_unanswered(void *argument, unsigned int index)
@@ -346,5 +369,6 @@ void vhb_iotlb_unanswered(void *argument, unsigned int index)
 	/* A worker that waits for a page cannot be stopped; see there. */
 	vhb_postcopy_alert(session);
 	vhb_program_rest(session, index);
-	vhb_postcopy_calm(session);
+	if (vhb_postcopy_calm(session))
+		vhb_session_end(session);
 }

@@ -30,7 +30,8 @@ static bool marks_anything(const struct vhb_session *session,
 	if (vhb_has_bit(want->features_mask, VHOST_F_LOG_ALL))
 		return true;
 	for (unsigned int i = 0; i < session->config.kdev->vring_count; i++)
-		if (logs_ring(&want->vrings[i]))
+		/* What a stopped one was told last counts when it starts again. */
+		if (want->vrings[i].kick_fd >= 0 && logs_ring(&want->vrings[i]))
 			return true;
 	return false;
 }

@@ -444,6 +444,12 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 	ret = stop_vrings(session, want, &plan);
 	if (ret)
 		return ret;
+	/* vhost-net would keep the IOTLB, its entries, and go on asking it. */
+	if (vhb_iotlb_is_had(session) && !vhb_iotlb_is_wanted(want)) {
+		vhb_program_nothing(session);
+		vhb_inband_use_channel(session->inband,
+				       vhb_inband_channel(want));
+	}
 	ret = program_device(session, want, &plan);
 	if (ret)
 		return ret;

@@ -425,8 +425,12 @@ static void on_broken(void *argument, unsigned int index, const char *fault)
 {
 	struct vhb_session *session = argument;
 
-	/* It could not be set up anew: nothing of that memory comes back. */
+	/*
+	 * It could not be set up anew: nothing of that memory comes back. Looking at
+	 * memory that is still on its way would have to wait for the front-end.
+	 */
 	if (session->stage != VHB_SESSION_ENDS &&
+	    !vhb_postcopy_is_listening(session) &&
 	    vhb_vring_is_cut_off(session, index)) {
 		vhb_warn("guest memory under vring %u is gone, its file was truncated; connection closed",
 			 index);

@@ -9,7 +9,7 @@
 #define VHOST_BRIDGE_VERSION	"0.1.0"
 
 /* The interface of the module. Raised when something here changes its meaning. */
-#define VHOST_BRIDGE_ABI	1
+#define VHOST_BRIDGE_ABI	2
 
 /**
  * DOC: devices
