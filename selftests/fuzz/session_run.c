@@ -145,6 +145,18 @@ static unsigned int collect_fds(struct run *run, const struct script_step *step,
 	return count;
 }
 
+/* One that is called there hears, or says, what no back-end or front-end does. */
+static bool gives_an_end(const struct script_step *step)
+{
+	for (unsigned int i = 0; i < step->fd_count; i++) {
+		const unsigned int number = step->fds[i] % SCRIPT_FD_COUNT;
+
+		if (number == SCRIPT_OUR_END || number == SCRIPT_THEIR_END)
+			return true;
+	}
+	return false;
+}
+
 /* Returns whether all of it is on its way. */
 static bool send_bytes(struct run *run, const struct script_step *step,
 		       const uint8_t *bytes, size_t size_bytes)
@@ -188,6 +200,7 @@ static void send_message(struct run *run, const struct script_step *step)
 	if (is_judged)
 		run_take_snapshot(run, &before);
 	run->has_ack = false;
+	run->is_raw = run->is_raw || gives_an_end(step);
 	if (send_bytes(run, step, bytes, sizeof(header) + step->size_bytes))
 		run_expect_reply(run, step);
 	else
