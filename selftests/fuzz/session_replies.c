@@ -65,6 +65,8 @@ static void parse_replies(struct run *run)
 	struct vhb_wire_header header;
 	size_t size_bytes;
 
+	if (run->is_mixed)
+		run->reply_bytes = 0;
 	while (run->reply_bytes >= sizeof(header)) {
 		memcpy(&header, run->reply, sizeof(header));
 		must(header.size_bytes <= sizeof(struct vhb_wire_memory));

@@ -62,6 +62,7 @@ static void connect_front_end(struct run *run)
 	run->front_fd = fds[0];
 	run->is_deaf = false;
 	run->is_raw = false;
+	run->is_mixed = false;
 	run->due_count = 0;
 	run->reply_bytes = 0;
 	must(!vhb_session_create(&config, fds[1], &run->session));
@@ -171,6 +172,10 @@ static bool send_bytes(struct run *run, const struct script_step *step,
 	unsigned int count = collect_fds(run, step, fds);
 	ssize_t sent;
 
+	if (gives_an_end(step)) {
+		run->is_mixed = true;
+		run->is_raw = true;
+	}
 	if (count) {
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = CMSG_SPACE(count * sizeof(int));
@@ -200,7 +205,6 @@ static void send_message(struct run *run, const struct script_step *step)
 	if (is_judged)
 		run_take_snapshot(run, &before);
 	run->has_ack = false;
-	run->is_raw = run->is_raw || gives_an_end(step);
 	if (send_bytes(run, step, bytes, sizeof(header) + step->size_bytes))
 		run_expect_reply(run, step);
 	else

@@ -45,6 +45,7 @@ struct run_snapshot {
  * @received_fd: the last descriptor that came with a reply, or -1
  * @is_deaf: the front-end does not read
  * @is_raw: it sent what we did not understand, so replies are not judged
+ * @is_mixed: replies are among what the front-end says to itself
  * @has_ack: an acknowledgment has come
  * @ack: the last one
  * @due: requests that may be answered, in order
@@ -63,6 +64,7 @@ struct run {
 	int received_fd;
 	bool is_deaf;
 	bool is_raw;
+	bool is_mixed;
 	bool has_ack;
 	uint64_t ack;
 	uint8_t due[RUN_REPLY_COUNT_MAX];
