@@ -18,7 +18,7 @@
 #include "loop/loop.h"
 
 /* More commands than a loop has room for */
-#define MANY 1000
+#define MANY 4000
 
 /**
  * struct fixture - a loop and a device that knows no command
