@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,7 +127,9 @@ static int add_one(struct vhb_broker_list *list, const char *directory,
 		return ret;
 	case -EACCES:
 	case -EPERM:
-		list->hidden_count++;
+		/* Whoever was killed has left its socket, and asks nobody for more. */
+		if (!kill(pid, 0) || errno != ESRCH)
+			list->hidden_count++;
 		return 0;
 	case -ECONNREFUSED:
 	case -ENOENT:
