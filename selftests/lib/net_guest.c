@@ -125,8 +125,10 @@ static int negotiate_protocol(struct net_guest *guest)
 	if (ret)
 		return ret;
 	frontend->need_reply = true;
+	/* Its user addresses are its own. */
 	return frontend_set_protocol_features(frontend,
-					      guest->offered_protocol);
+					      guest->offered_protocol &
+		~vhb_bit(VHB_PROTOCOL_F_GPA_ADDRESSES));
 }
 
 static int negotiate(struct net_guest *guest)
