@@ -2,8 +2,6 @@
 #include "session/dirty_log.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +10,7 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
+#include "lib/why.h"
 
 /* Kept free on each side: the bits of 64 GiB */
 #define GUARD_BYTES (UINT64_C(2) << 20)
@@ -34,20 +33,6 @@ struct vhb_dirty_log {
 	uint64_t size_bytes;
 };
 
-static int wrong(int error, char *why, size_t why_bytes, const char *format,
-		 ...) __attribute__((format(printf, 4, 5)));
-
-static int wrong(int error, char *why, size_t why_bytes, const char *format,
-		 ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, why_bytes, format, args);
-	va_end(args);
-	return error;
-}
-
 /* A file of any other kind could keep the kernel waiting when it sets a bit. */
 static int check_file(const struct vhb_wire_log *description, int fd, char *why,
 		      size_t why_bytes)
@@ -56,25 +41,25 @@ static int check_file(const struct vhb_wire_log *description, int fd, char *why,
 	int ret;
 
 	if (!vhb_fd_is_shared_memory(fd))
-		return wrong(-EINVAL, why, why_bytes,
-			     "the descriptor is no shared memory");
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "the descriptor is no shared memory");
 	if (fstat(fd, &st)) {
 		ret = -errno;
-		return wrong(ret, why, why_bytes, "fstat: %s",
-			     strerrordesc_np(-ret));
+		return vhb_wrong(ret, why, why_bytes, "fstat: %s",
+				 strerrordesc_np(-ret));
 	}
 	if (!S_ISREG(st.st_mode))
-		return wrong(-EINVAL, why, why_bytes,
-			     "the descriptor is no file in shared memory");
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "the descriptor is no file in shared memory");
 	if (!description->size_bytes)
-		return wrong(-EINVAL, why, why_bytes, "a log of no bytes");
+		return vhb_wrong(-EINVAL, why, why_bytes, "a log of no bytes");
 	if (!vhb_range_contains(0, st.st_size, description->offset_bytes,
 				description->size_bytes))
-		return wrong(-EINVAL, why, why_bytes,
-			     "a log of %#llx bytes at %#llx of a file that has %#llx",
-			     (unsigned long long)description->size_bytes,
-			     (unsigned long long)description->offset_bytes,
-			     (unsigned long long)st.st_size);
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "a log of %#llx bytes at %#llx of a file that has %#llx",
+				 (unsigned long long)description->size_bytes,
+				 (unsigned long long)description->offset_bytes,
+				 (unsigned long long)st.st_size);
 	return 0;
 }
 
@@ -125,17 +110,17 @@ int vhb_dirty_log_map(const struct vhb_wire_log *description, int fd, char *why,
 		return ret;
 	ret = vhb_fd_page_bytes(fd, &page_bytes);
 	if (ret)
-		return wrong(ret, why, why_bytes, "fstatfs: %s",
-			     strerrordesc_np(-ret));
+		return vhb_wrong(ret, why, why_bytes, "fstatfs: %s",
+				 strerrordesc_np(-ret));
 	log = calloc(1, sizeof(*log));
 	if (!log)
-		return wrong(-ENOMEM, why, why_bytes, "out of memory");
+		return vhb_wrong(-ENOMEM, why, why_bytes, "out of memory");
 	log->reference_count = 1;
 	ret = map_bits(log, description, fd, page_bytes);
 	if (ret) {
 		free(log);
-		return wrong(ret, why, why_bytes, "cannot map the log: %s",
-			     strerrordesc_np(-ret));
+		return vhb_wrong(ret, why, why_bytes, "cannot map the log: %s",
+				 strerrordesc_np(-ret));
 	}
 	*log_out = log;
 	return 0;

@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
+#include "lib/why.h"
 
 /**
  * struct slot - what is kept of a vring
@@ -36,20 +35,6 @@ struct vhb_inflight {
 	struct slot *slots;
 	unsigned int count;
 };
-
-static int wrong(int error, char *why, size_t why_bytes, const char *format,
-		 ...) __attribute__((format(printf, 4, 5)));
-
-static int wrong(int error, char *why, size_t why_bytes, const char *format,
-		 ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, why_bytes, format, args);
-	va_end(args);
-	return error;
-}
 
 int vhb_inflight_create(unsigned int queue_count,
 			struct vhb_wire_inflight *description, int *fd_out)
@@ -84,27 +69,27 @@ static int check_file(const struct vhb_wire_inflight *description, int fd,
 	int ret;
 
 	if (seals < 0 || !(seals & F_SEAL_SHRINK))
-		return wrong(-EINVAL, why, why_bytes,
-			     "the descriptor is no memfd that is sealed against shrinking");
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "the descriptor is no memfd that is sealed against shrinking");
 	ret = vhb_fd_page_bytes(fd, &page_bytes);
 	if (ret)
-		return wrong(ret, why, why_bytes, "fstatfs: %s",
-			     strerrordesc_np(-ret));
+		return vhb_wrong(ret, why, why_bytes, "fstatfs: %s",
+				 strerrordesc_np(-ret));
 	if (page_bytes != system_page_bytes)
-		return wrong(-EINVAL, why, why_bytes,
-			     "the memfd has huge pages");
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "the memfd has huge pages");
 	if (fstat(fd, &st)) {
 		ret = -errno;
-		return wrong(ret, why, why_bytes, "fstat: %s",
-			     strerrordesc_np(-ret));
+		return vhb_wrong(ret, why, why_bytes, "fstat: %s",
+				 strerrordesc_np(-ret));
 	}
 	if (!vhb_range_contains(0, st.st_size, description->mmap_offset_bytes,
 				description->mmap_bytes))
-		return wrong(-EINVAL, why, why_bytes,
-			     "%#llx bytes at %#llx of a memfd that has %#llx",
-			     (unsigned long long)description->mmap_bytes,
-			     (unsigned long long)description->mmap_offset_bytes,
-			     (unsigned long long)st.st_size);
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "%#llx bytes at %#llx of a memfd that has %#llx",
+				 (unsigned long long)description->mmap_bytes,
+				 (unsigned long long)description->mmap_offset_bytes,
+				 (unsigned long long)st.st_size);
 	return 0;
 }
 
@@ -119,28 +104,28 @@ int vhb_inflight_map(const struct vhb_wire_inflight *description, int fd,
 	int ret;
 
 	if (description->mmap_bytes < size_bytes)
-		return wrong(-EINVAL, why, why_bytes,
-			     "%#llx bytes for %u queues, which need %#zx",
-			     (unsigned long long)description->mmap_bytes,
-			     description->queue_count, size_bytes);
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "%#llx bytes for %u queues, which need %#zx",
+				 (unsigned long long)description->mmap_bytes,
+				 description->queue_count, size_bytes);
 	if (description->mmap_offset_bytes % sysconf(_SC_PAGESIZE))
-		return wrong(-EINVAL, why, why_bytes,
-			     "offset %#llx is not that of a page",
-			     (unsigned long long)description->mmap_offset_bytes);
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "offset %#llx is not that of a page",
+				 (unsigned long long)description->mmap_offset_bytes);
 	ret = check_file(description, fd, why, why_bytes);
 	if (ret)
 		return ret;
 
 	inflight = calloc(1, sizeof(*inflight));
 	if (!inflight)
-		return wrong(-ENOMEM, why, why_bytes, "out of memory");
+		return vhb_wrong(-ENOMEM, why, why_bytes, "out of memory");
 	slots = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		     description->mmap_offset_bytes);
 	if (slots == MAP_FAILED) {
 		ret = -errno;
 		free(inflight);
-		return wrong(ret, why, why_bytes, "mmap: %s",
-			     strerrordesc_np(-ret));
+		return vhb_wrong(ret, why, why_bytes, "mmap: %s",
+				 strerrordesc_np(-ret));
 	}
 	inflight->slots = slots;
 	inflight->count = description->queue_count;

@@ -2,10 +2,9 @@
 #include "wire/message_table.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "lib/bits.h"
+#include "lib/why.h"
 
 /* Payload sizes, in bytes, and short words that keep a row on one line */
 enum {
@@ -140,20 +139,6 @@ static const struct vhb_message_row rows[VHB_REQUEST_COUNT] = {
 		NOIDX, OWN, ACKED, F(SHMEM) },
 };
 
-static int wrong(int error, char *why, size_t why_bytes, const char *format,
-		 ...) __attribute__((format(printf, 4, 5)));
-
-static int wrong(int error, char *why, size_t why_bytes, const char *format,
-		 ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, why_bytes, format, args);
-	va_end(args);
-	return error;
-}
-
 const struct vhb_message_row *vhb_message_row(uint32_t request)
 {
 	if (request >= VHB_REQUEST_COUNT || !rows[request].name)
@@ -174,15 +159,15 @@ static int gate_check(const struct vhb_message_row *row,
 	switch (row->gate_kind) {
 	case VHB_GATE_ACKED:
 		if (!vhb_has_bit(gate->acked_mask, row->feature_bit))
-			return wrong(-EOPNOTSUPP, why, why_bytes,
-				     "protocol feature %u is not negotiated",
-				     row->feature_bit);
+			return vhb_wrong(-EOPNOTSUPP, why, why_bytes,
+					 "protocol feature %u is not negotiated",
+					 row->feature_bit);
 		break;
 	case VHB_GATE_OFFERED:
 		if (!vhb_has_bit(gate->offered_mask, row->feature_bit))
-			return wrong(-EOPNOTSUPP, why, why_bytes,
-				     "protocol feature %u was not offered",
-				     row->feature_bit);
+			return vhb_wrong(-EOPNOTSUPP, why, why_bytes,
+					 "protocol feature %u was not offered",
+					 row->feature_bit);
 		break;
 	case VHB_GATE_NONE:
 		break;
@@ -196,12 +181,12 @@ static int size_check(uint32_t size_bytes, unsigned int min, unsigned int max,
 	if (size_bytes >= min && size_bytes <= max)
 		return 0;
 	if (min == max)
-		return wrong(-EINVAL, why, why_bytes,
-			     "payload of %u bytes where %u are due", size_bytes,
-			     min);
-	return wrong(-EINVAL, why, why_bytes,
-		     "payload of %u bytes where %u to %u are due", size_bytes,
-		     min, max);
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "payload of %u bytes where %u are due", size_bytes,
+				 min);
+	return vhb_wrong(-EINVAL, why, why_bytes,
+			 "payload of %u bytes where %u to %u are due", size_bytes,
+			 min, max);
 }
 
 static int fd_check(unsigned int fd_count, unsigned int min, unsigned int max,
@@ -210,11 +195,11 @@ static int fd_check(unsigned int fd_count, unsigned int min, unsigned int max,
 	if (fd_count >= min && fd_count <= max)
 		return 0;
 	if (min == max)
-		return wrong(-EINVAL, why, why_bytes,
-			     "%u descriptors where %u are due", fd_count, min);
-	return wrong(-EINVAL, why, why_bytes,
-		     "%u descriptors where %u to %u are due", fd_count, min,
-		     max);
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "%u descriptors where %u are due", fd_count, min);
+	return vhb_wrong(-EINVAL, why, why_bytes,
+			 "%u descriptors where %u to %u are due", fd_count, min,
+			 max);
 }
 
 static int table_size_check(const struct vhb_message *message, char *why,
@@ -224,17 +209,17 @@ static int table_size_check(const struct vhb_message *message, char *why,
 	uint32_t due_bytes;
 
 	if (count < 1 || count > VHB_FDS_MAX)
-		return wrong(-EINVAL, why, why_bytes,
-			     "%u regions where 1 to %u are allowed", count,
-			     VHB_FDS_MAX);
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "%u regions where 1 to %u are allowed", count,
+				 VHB_FDS_MAX);
 
 	/* Some front-ends always send a table of fixed size: ignore the tail */
 	due_bytes = offsetof(struct vhb_wire_memory, regions) +
 		    count * sizeof(struct vhb_wire_region);
 	if (message->header.size_bytes < due_bytes)
-		return wrong(-EINVAL, why, why_bytes,
-			     "payload of %u bytes where %u regions need %u",
-			     message->header.size_bytes, count, due_bytes);
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "payload of %u bytes where %u regions need %u",
+				 message->header.size_bytes, count, due_bytes);
 	return 0;
 }
 
@@ -245,9 +230,9 @@ static int config_size_check(const struct vhb_message *message, char *why,
 			VHB_WIRE_CONFIG_HEADER_BYTES;
 
 	if (message->payload.config.size_bytes > room)
-		return wrong(-EINVAL, why, why_bytes,
-			     "%u bytes of configuration space in room for %u",
-			     message->payload.config.size_bytes, room);
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "%u bytes of configuration space in room for %u",
+				 message->payload.config.size_bytes, room);
 	return 0;
 }
 
@@ -307,9 +292,9 @@ int vhb_message_check(const struct vhb_message *message,
 
 	row = vhb_message_row(message->header.request);
 	if (!row)
-		return wrong(-EOPNOTSUPP, why, why_bytes,
-			     "the specification has no request %u",
-			     message->header.request);
+		return vhb_wrong(-EOPNOTSUPP, why, why_bytes,
+				 "the specification has no request %u",
+				 message->header.request);
 
 	ret = gate_check(row, gate, why, why_bytes);
 	if (ret)
@@ -325,9 +310,9 @@ int vhb_message_check(const struct vhb_message *message,
 		return 0;
 	index = vhb_message_vring_index(message);
 	if (index >= gate->vring_count)
-		return wrong(-EINVAL, why, why_bytes,
-			     "vring %u of a device that has %u", index,
-			     gate->vring_count);
+		return vhb_wrong(-EINVAL, why, why_bytes,
+				 "vring %u of a device that has %u", index,
+				 gate->vring_count);
 	return 0;
 }
 
