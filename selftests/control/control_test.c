@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sys/eventfd.h>
@@ -25,6 +26,7 @@
 #include "control/brokers.h"
 #include "control/control.h"
 #include "control/directory.h"
+#include "control/leftovers.h"
 #include "lib/log.h"
 #include "lib/resources.h"
 
@@ -236,6 +238,43 @@ static void sockets_of_the_dead_are_passed_over(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* Leaves a socket that nobody listens on, of a process that cannot be. */
+static void leave_socket(uint32_t pid, time_t age_s, char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const struct timespec then = { .tv_sec = time(NULL) - age_s };
+	const struct timespec times[] = { then, then };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	assert_int_equal(vhb_control_path(bench.directory, pid, path), 0);
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address,
+			      sizeof(address)), 0);
+	close(fd);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void only_old_sockets_of_the_dead_are_removed(void **state)
+{
+	char old[VHB_CONTROL_PATH_BYTES], young[VHB_CONTROL_PATH_BYTES];
+	char living[VHB_CONTROL_PATH_BYTES];
+	char others[VHB_CONTROL_PATH_BYTES];
+
+	(void)state;
+	leave_socket(99999999, 3600, old);
+	leave_socket(99999998, 0, young);
+	leave_socket(1, 3600, living);
+	snprintf(others, sizeof(others), "%s/net0.sock", bench.directory);
+	assert_int_equal(mknod(others, S_IFSOCK | 0600, 0), 0);
+
+	vhb_control_remove_leftovers(bench.directory);
+	assert_int_equal(access(old, F_OK), -1);
+	assert_int_equal(unlink(young), 0);
+	assert_int_equal(unlink(living), 0);
+	assert_int_equal(unlink(others), 0);
+	expect_one_broker();
+}
+
 /* Somebody listens there who never says a word, or says what is no JSON. */
 static void whoever_else_is_there_is_not_waited_for(void **state)
 {
@@ -285,6 +324,7 @@ int main(void)
 		control_test(clients_that_do_not_read_hold_up_nobody),
 		control_test(clients_that_leave_or_write_do_no_harm),
 		control_test(sockets_of_the_dead_are_passed_over),
+		control_test(only_old_sockets_of_the_dead_are_removed),
 		control_test(whoever_else_is_there_is_not_waited_for),
 		control_test(a_directory_that_cannot_be_is_refused),
 	};

@@ -203,6 +203,37 @@ static void memory_does_not_outgrow_the_log(void **state)
 	frontend_log_close(&log);
 }
 
+/* What it was told last counts when it starts again. */
+static void a_stopped_vring_needs_no_log(void **state)
+{
+	struct session_fixture *fixture = *state;
+	struct frontend *frontend = &fixture->frontend;
+	struct guest_memory more;
+	struct frontend_log log;
+	unsigned int base;
+
+	ok(guest_memory_create(&more, 1, FIXTURE_MEMORY_BYTES,
+			       FIXTURE_UVA + FIXTURE_MEMORY_BYTES));
+	frontend_log_open(&log, LOG_BYTES, 0, 0);
+	log_start(fixture, LOG_FEATURES, 1);
+	ok(set_log(fixture, &log));
+	ok(set_ring_log(fixture, 0, true, USED_GPA(0)));
+	assert_int_equal(frontend_add_mem_reg(frontend, &more.region, more.fd),
+			 -EREMOTEIO);
+	ok(frontend_get_vring_base(frontend, 0, &base));
+	ok(frontend_add_mem_reg(frontend, &more.region, more.fd));
+	assert_int_equal(frontend_set_vring_kick(frontend, 0,
+						 fixture->kick_fds[0]),
+			 -EREMOTEIO);
+	assert_int_equal(recorder_running(fixture->recorder), 0);
+	ok(set_ring_log(fixture, 0, false, 0));
+	ok(frontend_set_vring_kick(frontend, 0, fixture->kick_fds[0]));
+	assert_int_equal(recorder_running(fixture->recorder), 1);
+	assert_true(frontend_log_is_alone(&log));
+	guest_memory_destroy(&more);
+	frontend_log_close(&log);
+}
+
 /* Its own loss: neither we nor the other vrings are hurt. */
 static void a_log_that_is_cut_off_hurts_nobody_else(void **state)
 {
@@ -425,6 +456,7 @@ int main(void)
 		bad_log_test(a_log_is_as_long_as_memory),
 		bad_log_test(a_ring_is_in_the_log),
 		bad_log_test(memory_does_not_outgrow_the_log),
+		bad_log_test(a_stopped_vring_needs_no_log),
 		bad_log_test(a_log_that_is_cut_off_hurts_nobody_else),
 		bad_log_test(random_aims_never_leave_the_log),
 	};

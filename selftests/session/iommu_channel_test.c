@@ -2,21 +2,28 @@
 /* A guest with an IOMMU: how the front-end is asked, and if it does not listen. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
 
+#include "lib/inband_channel.h"
 #include "lib/iommu_fixture.h"
 #include "lib/log_capture.h"
 #include "session/iotlb.h"
 
 #define MISSES 5000
+#define CALLS 500
+#define MISSES_PER_CALL 8
+#define INBAND (UINT64_C(1) << VHB_PROTOCOL_F_INBAND_NOTIFICATIONS)
 
 static uint64_t iova_of(unsigned int i)
 {
@@ -210,6 +217,83 @@ static void test_replies_that_nobody_asked_for_are_dropped(void **state)
 	close(channel);
 }
 
+/* Receives a call and so many misses, in whatever order they come. */
+static void expect_call_and_misses(int channel, unsigned int miss_count,
+				   struct inband_message *call)
+{
+	struct vhb_wire_header header;
+	struct vhb_wire_iotlb miss;
+	bool was_called = false;
+
+	while (!was_called || miss_count) {
+		struct pollfd pollfd = { .fd = channel, .events = POLLIN };
+
+		if (poll(&pollfd, 1, 10000) != 1)
+			fail_msg("waited in vain for a %s",
+				 was_called ? "miss" : "call");
+		assert_int_equal(recv(channel, &header, sizeof(header),
+				      MSG_PEEK | MSG_WAITALL), sizeof(header));
+		if (header.request == VHB_BACKEND_VRING_CALL) {
+			assert_false(was_called);
+			was_called = true;
+			assert_int_equal(inband_channel_receive(channel, 0, call),
+					 0);
+			continue;
+		}
+		assert_true(miss_count);
+		miss_count--;
+		assert_int_equal(header.request, VHB_BACKEND_IOTLB_MSG);
+		assert_int_equal(recv(channel, &header, sizeof(header),
+				      MSG_WAITALL), sizeof(header));
+		assert_int_equal(recv(channel, &miss, sizeof(miss),
+				      MSG_WAITALL), sizeof(miss));
+	}
+}
+
+/* Both use the channel: the reply to a call must reach who waits for it. */
+static void test_misses_take_no_replies_of_calls(void **state)
+{
+	struct session_fixture *fixture = *state;
+	const struct vhb_wire_vring_addr addr = iommu_vring_addr(0);
+	struct frontend *frontend = &fixture->frontend;
+	struct inband_message call;
+	int channel;
+
+	fixture->protocol_features_mask = INBAND;
+	fixture_connect(fixture);
+	frontend->need_reply = true;
+	fixture_negotiate(fixture, IOMMU_FEATURES,
+			  FIXTURE_PROTOCOL_FEATURES | INBAND);
+	channel = iommu_give_channel(fixture);
+	fixture_declare_memory(fixture);
+	iommu_update(fixture, IOMMU_USED(0), 0x1000, 0x200000, VHOST_ACCESS_RW);
+	assert_int_equal(frontend_set_vring_num(frontend, 0, FIXTURE_VRING_NUM),
+			 0);
+	assert_int_equal(frontend_set_vring_addr(frontend, &addr), 0);
+	assert_int_equal(frontend_set_vring_enable(frontend, 0, true), 0);
+	assert_int_equal(inband_kick(frontend, 0), 0);
+	iommu_expect_miss(channel, IOMMU_USED(0), VHOST_ACCESS_WO);
+	iommu_update(fixture, IOMMU_USED(0), 0x1000, 0x200000, VHOST_ACCESS_RW);
+	assert_true(recorder_is_running(fixture->recorder, 0));
+
+	for (unsigned int i = 0; i < CALLS; i++) {
+		eventfd_write(recorder_call_fd(fixture->recorder, 0), 1);
+		for (unsigned int j = 0; j < MISSES_PER_CALL; j++) {
+			/* Amidst of them, when the channel is being used */
+			if (i && j == MISSES_PER_CALL / 2)
+				assert_int_equal(inband_channel_answer(channel,
+								       &call, 0),
+						 0);
+			recorder_miss(fixture->recorder, iova_of(j),
+				      VHOST_ACCESS_RO);
+		}
+		expect_call_and_misses(channel, MISSES_PER_CALL, &call);
+	}
+	assert_int_equal(inband_channel_answer(channel, &call, 0), 0);
+	fixture_expect_alive(fixture);
+	close(channel);
+}
+
 static void test_a_channel_that_closes_harms_nobody(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -238,6 +322,7 @@ int main(void)
 		iommu_fixture_test(test_a_new_channel_takes_over_what_waits),
 		iommu_fixture_test(test_without_a_channel_it_says_so_once_and_waits),
 		iommu_fixture_test(test_replies_that_nobody_asked_for_are_dropped),
+		iommu_fixture_test(test_misses_take_no_replies_of_calls),
 		iommu_fixture_test(test_a_channel_that_closes_harms_nobody),
 	};
 

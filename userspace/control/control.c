@@ -15,6 +15,7 @@
 
 #include "control/broker.h"
 #include "control/directory.h"
+#include "control/leftovers.h"
 #include "lib/log.h"
 #include "wire/socket.h"
 
@@ -155,6 +156,7 @@ static int open_socket(struct vhb_control *control, const char *directory)
 		control->device = st.st_dev;
 		control->inode = st.st_ino;
 	}
+	vhb_control_remove_leftovers(directory);
 	return 0;
 }
 
