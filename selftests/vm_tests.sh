@@ -73,8 +73,9 @@ known_warning='-\[ cut here \]-|WARNING: CPU: .* at lib/iov_iter\.c:[0-9]+ copy_
 # goes while its device has an owner that was killed under traffic.
 debug_options=("FOLDERS=module uapi blk debug" kselftest_override_timeout=1800 VHB_OWNER_ROUNDS=100)
 
-# Rounds are what makes them slow: SLOW_ROUNDS of each.
-slow_options=(FOLDERS=slow kselftest_override_timeout=7200 "SLOW_ROUNDS=${SLOW_ROUNDS:-2}")
+# Rounds are what makes them slow.
+slow_options=(FOLDERS=slow kselftest_override_timeout=7200 "SLOW_ROUNDS=${SLOW_ROUNDS:-2}"
+	"SLOW_POSTCOPY_ROUNDS=${SLOW_POSTCOPY_ROUNDS:-1}")
 
 run_kernel() {
 	local kernel=$1 status=0 start=$SECONDS limit=3000 options=()
