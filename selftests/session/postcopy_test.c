@@ -18,6 +18,7 @@
 
 #define PAGE_BYTES 4096
 #define PAGEFAULT vhb_bit(VHB_PROTOCOL_F_PAGEFAULT)
+#define GPA vhb_bit(VHB_PROTOCOL_F_GPA_ADDRESSES)
 #define PROTOCOL (FIXTURE_PROTOCOL_FEATURES | PAGEFAULT)
 #define FEATURES (FIXTURE_BIT30 | FIXTURE_VERSION_1)
 
@@ -135,6 +136,29 @@ static void a_table_is_answered_by_addresses_and_waits(void **state)
 			     FIXTURE_START_LINES(0, 256, 0, kick0, call0));
 	assert_true(recorder_addr(fixture->recorder, 0).desc_user_addr ==
 		    server.bases[0] + 0x100000);
+	page_server_stop(&server);
+}
+
+static void user_addresses_stay_while_a_table_waits(void **state)
+{
+	struct session_fixture *fixture = *state;
+	struct page_server server;
+
+	fixture->protocol_features_mask = GPA;
+	begin(fixture, &server);
+	share(fixture, &server);
+	fixture->frontend.need_reply = true;
+	assert_int_equal(frontend_set_protocol_features(&fixture->frontend,
+							PROTOCOL | GPA),
+			 -EREMOTEIO);
+	assert_int_equal(fixture->frontend.last_ack, EBUSY);
+	fixture->frontend.need_reply = false;
+	assert_int_equal(page_server_start(&server), 0);
+	assert_int_equal(postcopy_ack(&fixture->frontend, VHB_SET_MEM_TABLE, 0),
+			 0);
+	fixture_start_vring(fixture, 0);
+	fixture_expect_alive(fixture);
+	assert_true(recorder_is_running(fixture->recorder, 0));
 	page_server_stop(&server);
 }
 
@@ -405,6 +429,7 @@ int main(void)
 		fixture_test(it_is_offered_when_asked_for_and_possible),
 		fixture_test(it_must_be_negotiated),
 		fixture_test(a_table_is_answered_by_addresses_and_waits),
+		fixture_test(user_addresses_stay_while_a_table_waits),
 		fixture_test(faults_reach_the_front_end),
 		fixture_test(regions_added_one_by_one_wait_for_one_ack),
 		fixture_test(a_vring_runs_on_while_a_new_table_waits),

@@ -29,8 +29,8 @@ void vhb_settle_user_addresses(const struct vhb_want *want,
 int vhb_check_gpa_addresses(struct vhb_session *session,
 			    const struct vhb_want *want)
 {
-	if (!vhb_postcopy_map(session, want) || has_gpa_addresses(want) ==
-				  has_gpa_addresses(&session->want))
+	if (!vhb_postcopy_map(session, want) ||
+	    has_gpa_addresses(want) == has_gpa_addresses(&session->want))
 		return 0;
 	return vhb_refuse(session, -EBUSY,
 			  "GPA_ADDRESSES cannot change while there is memory");
