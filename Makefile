@@ -37,7 +37,7 @@ test-programs: ## the C test programs without sanitizers, O/selftests/ (what run
 	+@$(MAKE) --no-print-directory -f selftests/programs.mk $(pass) programs
 
 .PHONY: install
-install: all ## broker, link vhost-bridge-net, man page, JSON descriptor (PREFIX=/usr/local, DESTDIR=)
+install: all ## broker, links vhost-bridge-TYPE, man pages, JSON descriptors (PREFIX=/usr/local, DESTDIR=)
 	+@$(MAKE) --no-print-directory -C userspace $(pass) \
 		PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
 
@@ -65,11 +65,11 @@ vm-shell: ## a shell in the test VM, this tree at /vhb (KERNEL=6.12, 6.1 or debu
 
 ##@ Test
 .PHONY: check
-check: ## every test; last line "N passed, N failed, N skipped"
+check: ## static, unit and vm, below; last line "N passed, N failed, N skipped"
 	@selftests/check.sh static unit vm
 
 .PHONY: check-unit
-check-unit: ## the fast part without a VM: C tests with sanitizers (TESTS=wire/ picks by path)
+check-unit: ## without a VM: C tests with sanitizers, fuzzers for a minute each (TESTS=wire/ picks by path)
 	@TESTS="$(TESTS)" selftests/check.sh unit
 
 .PHONY: check-static
@@ -85,7 +85,7 @@ check-debug: ## the tests of kernel code on a kernel with KASAN, lockdep, kmemle
 	@selftests/check.sh debug
 
 .PHONY: check-slow
-check-slow: ## what takes long, in the VM: migration of whole guests (SLOW_ROUNDS=2)
+check-slow: ## whole guests that migrate (SLOW_ROUNDS=2, SLOW_POSTCOPY_ROUNDS=1) or have an IOMMU
 	@selftests/check.sh slow
 
 .PHONY: check-runner

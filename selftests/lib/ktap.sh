@@ -21,12 +21,21 @@ ktap_result() {
 	fi
 }
 
-# ktap_case NAME COMMAND...: one case, passed when COMMAND ends with 0; its output is shown when it does not.
+# ktap_case NAME COMMAND...: one case, passed when COMMAND ends with 0 and, if it is a function, so does all that is in
+# it; the output is shown when it does not. Not to be called where errexit looks away (if, &&, ||).
 ktap_case() {
-	local name=$1 output status=0
+	local name=$1 output status
 	shift
 
-	output=$("$@" 2>&1) || status=$?
+	set +e
+	output=$(
+		set -eE
+		trap 'printf "line %d: %s\n" "$LINENO" "$BASH_COMMAND"' ERR
+		exec 2>&1
+		"$@"
+	)
+	status=$?
+	set -e
 	if [ "$status" != 0 ] && [ -n "$output" ]; then
 		printf '# %s\n' "${output//$'\n'/$'\n'# }"
 	fi

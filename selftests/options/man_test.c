@@ -146,29 +146,39 @@ static void pages_have_the_options_of_help(void **state)
 	}
 }
 
-static void the_first_page_names_all_others(void **state)
+static void expect_reference(const char *name, const char *to)
 {
-	char *text = read_page(""), reference[64];
-	struct names types;
-	unsigned int i;
+	char *text = read_page(name), reference[64];
+	const char *dash = *to ? "-" : "";
+
+	snprintf(reference, sizeof(reference), ".BR vhost-bridge%s%s (8)", dash,
+		 to);
+	if (!strstr(text, reference))
+		fail_msg("page \"%s\" does not refer to vhost-bridge%s%s(8)",
+			 name, dash, to);
+	free(text);
+}
+
+static void each_page_names_all_others(void **state)
+{
+	struct names pages;
+	unsigned int i, j;
 
 	(void)state;
-	read_types(&types);
-	for (i = 0; i < types.count; i++) {
-		snprintf(reference, sizeof(reference), ".BR vhost-bridge-%s (8)",
-			 types.names[i]);
-		if (!strstr(text, reference))
-			fail_msg("vhost-bridge.8 does not refer to vhost-bridge-%s(8)",
-				 types.names[i]);
-	}
-	free(text);
+	read_types(&pages);
+	add(&pages, "", 0);
+	for (i = 0; i < pages.count; i++)
+		for (j = 0; j < pages.count; j++)
+			if (i != j)
+				expect_reference(pages.names[i],
+						 pages.names[j]);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_have_the_options_of_help),
-		cmocka_unit_test(the_first_page_names_all_others),
+		cmocka_unit_test(each_page_names_all_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@ set -euo pipefail
 # folder: folders whose headers, or single headers, it may include besides its own. Folders that are not listed must
 # not exist. wire/protocol.h is the specification's names and numbers, nothing else: kdev speaks of features with them.
 rules='
-userspace		session kdev virtqueue wire loop netlink sandbox control lib
+userspace		session kdev virtqueue wire loop netlink control lib
 userspace/session	kdev wire loop lib
 userspace/kdev		virtqueue loop netlink lib wire/protocol.h
 userspace/virtqueue	ring memory lib
@@ -17,7 +17,6 @@ userspace/virtqueue/shim/uapi/linux
 userspace/wire		lib
 userspace/loop		lib
 userspace/netlink	lib
-userspace/sandbox	lib
 userspace/control	loop netlink lib session/report.h wire/socket.h
 userspace/lib
 module			interface device worker ring memory personality compat

@@ -33,10 +33,19 @@ check_module() {
 	! grep -E '/module/.*: (warning|error)' <<<"$output"
 }
 
+# Or else no finding might mean that it did not run.
+finds_a_fault() {
+	local output
+
+	output=$(sparse - 2>&1 <<<'static int *planted = 0;') || true
+	grep -q 'warning: Using plain integer as NULL pointer' <<<"$output"
+}
+
 command -v sparse >/dev/null || ktap_skip_all "no sparse"
 mapfile -t files < <(c_files | grep '^userspace/.*\.c$')
 
-ktap_plan $((${#files[@]} + ${#kernels[@]}))
+ktap_plan $((${#files[@]} + ${#kernels[@]} + 1))
+ktap_case "a planted fault is found" finds_a_fault
 for file in "${files[@]}"; do
 	ktap_case "$file" check_userspace "$file"
 done

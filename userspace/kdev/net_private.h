@@ -73,7 +73,7 @@ static inline unsigned int vhb_net_vhost_of(const struct vhb_net *net,
 	return index * net->vhost_count / (2 * net->pair_count);
 }
 
-/** The rest of &struct vhb_kdev_ops: features and configuration space */
+/* The rest of &struct vhb_kdev_ops: features and configuration space */
 uint64_t vhb_net_features(struct vhb_kdev *kdev);
 uint64_t vhb_net_protocol_features(struct vhb_kdev *kdev);
 int vhb_net_get_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
@@ -82,10 +82,11 @@ int vhb_net_set_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 		       uint32_t size_bytes, const uint8_t *data);
 int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu);
 
-/** Its state: net_state.c */
+/* Its state: net_state.c */
 int vhb_net_save_state(struct vhb_kdev *kdev, uint8_t *data);
 int vhb_net_load_state(struct vhb_kdev *kdev, const uint8_t *data,
 		       size_t size_bytes);
+
 /** vhb_net_send_rarp() - &vhb_kdev_ops.send_rarp */
 int vhb_net_send_rarp(struct vhb_kdev *kdev, const uint8_t *mac);
 
@@ -114,7 +115,7 @@ int vhb_net_open_vhost(struct vhb_net *net, unsigned int vhost);
  */
 int vhb_net_settle_pairs(struct vhb_net *net);
 
-/** The IOTLBs, in net_iotlb.c */
+/* The IOTLBs, in net_iotlb.c */
 
 /**
  * vhb_net_set_iotlb() - have IOTLBs, or have none

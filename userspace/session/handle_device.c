@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <net/ethernet.h>
+
 #include <linux/virtio_config.h>
 
 #include "lib/bits.h"
@@ -213,8 +215,8 @@ size_t vhb_reply_config(struct vhb_session *session,
 	return VHB_WIRE_CONFIG_HEADER_BYTES + asked->size_bytes;
 }
 
-int vhb_edit_config(struct vhb_session *session, struct vhb_want *want,
-		    struct vhb_message *message)
+int vhb_act_config(struct vhb_session *session, struct vhb_want *want,
+		   struct vhb_message *message)
 {
 	const struct vhb_wire_config *config = &message->payload.config;
 	struct vhb_kdev *kdev = session->config.kdev;
@@ -231,8 +233,8 @@ int vhb_edit_config(struct vhb_session *session, struct vhb_want *want,
 	return 0;
 }
 
-int vhb_edit_mtu(struct vhb_session *session, struct vhb_want *want,
-		 struct vhb_message *message)
+int vhb_act_mtu(struct vhb_session *session, struct vhb_want *want,
+		struct vhb_message *message)
 {
 	struct vhb_kdev *kdev = session->config.kdev;
 	int ret = -EOPNOTSUPP;
@@ -243,6 +245,23 @@ int vhb_edit_mtu(struct vhb_session *session, struct vhb_want *want,
 	if (ret)
 		return vhb_refuse(session, ret, "MTU %llu: %s",
 				  (unsigned long long)message->payload.u64,
+				  strerrordesc_np(-ret));
+	return 0;
+}
+
+int vhb_act_rarp(struct vhb_session *session, struct vhb_want *want,
+		 struct vhb_message *message)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	uint8_t mac[ETH_ALEN];
+	int ret = -EOPNOTSUPP;
+
+	(void)want;
+	memcpy(mac, message->payload.bytes, sizeof(mac));
+	if (kdev->ops->send_rarp)
+		ret = kdev->ops->send_rarp(kdev, mac);
+	if (ret)
+		return vhb_refuse(session, ret, "RARP: %s",
 				  strerrordesc_np(-ret));
 	return 0;
 }

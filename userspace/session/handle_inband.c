@@ -58,8 +58,8 @@ int vhb_start_inband(struct vhb_session *session, struct vhb_vring_want *vring)
  * done. Our own counter nobody reads, but it would take centuries to fill; the
  * front-end's it may have filled on purpose, so the loop writes there.
  */
-int vhb_edit_inband_kick(struct vhb_session *session, struct vhb_want *want,
-			 struct vhb_message *message)
+int vhb_act_inband_kick(struct vhb_session *session, struct vhb_want *want,
+			struct vhb_message *message)
 {
 	struct vhb_vring_want *vring =
 		&want->vrings[vhb_message_vring_index(message)];

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <string.h>
-
-#include <net/ethernet.h>
 
 #include "lib/bits.h"
 #include "lib/fd.h"
@@ -94,21 +91,4 @@ size_t vhb_reply_log_base(struct vhb_session *session,
 	else
 		reply->u64 = 0;
 	return size_bytes;
-}
-
-int vhb_edit_rarp(struct vhb_session *session, struct vhb_want *want,
-		  struct vhb_message *message)
-{
-	struct vhb_kdev *kdev = session->config.kdev;
-	uint8_t mac[ETH_ALEN];
-	int ret = -EOPNOTSUPP;
-
-	(void)want;
-	memcpy(mac, message->payload.bytes, sizeof(mac));
-	if (kdev->ops->send_rarp)
-		ret = kdev->ops->send_rarp(kdev, mac);
-	if (ret)
-		return vhb_refuse(session, ret, "RARP: %s",
-				  strerrordesc_np(-ret));
-	return 0;
 }

@@ -100,11 +100,16 @@ size_t vhb_reply_check_state(struct vhb_session *session,
 	struct vhb_state_transfer *transfer = &session->transfer;
 	int result = transfer->result;
 
-	vhb_refuse(session, result, "no state was transferred");
 	if (transfer->kept_fd >= 0) {
 		result = load(session);
 		vhb_state_end(transfer);
 		transfer->result = result;
+	} else if (result == -ENODATA) {
+		vhb_refuse(session, result, "no state was transferred");
+	} else if (result) {
+		vhb_refuse(session, result,
+			   "the state was not transferred: %s",
+			   strerrordesc_np(-result));
 	}
 	if (result)
 		vhb_log_refusal(session, message, false);

@@ -65,7 +65,6 @@ int vhb_edit_vring_addr(struct vhb_session *session, struct vhb_want *want,
 {
 	const struct vhb_wire_vring_addr *addr = &message->payload.vring_addr;
 	struct vhb_vring_want *vring = vring_of(want, message);
-
 	const uint32_t known_mask =
 		vhb_has_bit(session->offered_mask, VHOST_F_LOG_ALL) ?
 			vhb_bit(VHB_VRING_F_LOG_BIT) : 0;

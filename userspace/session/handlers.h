@@ -10,14 +10,14 @@
  * DOC: message handlers
  *
  * A handler sees only messages that passed vhb_message_check(). An *edit*
- * changes a copy of what is wanted and nothing else (SET_CONFIG,
- * NET_SET_MTU and SEND_RARP act on the device at once: they are not part of what
- * is wanted). It takes over
- * a descriptor by putting -1 in its place, and may attach one to the reply. A
- * *reply* is for messages that have a reply of their own; it runs when the kernel
- * has followed.
+ * changes a copy of what is wanted and nothing else. It takes over a descriptor by
+ * putting -1 in its place, and may attach one to the reply. An *act* may do the
+ * same, but has an effect at once as well, which is not part of what is wanted: on
+ * the device (its configuration, MTU, IOTLB, a kick, a RARP) or on the session
+ * (postcopy). A *reply* is for messages that have a reply of their own; it runs
+ * when the kernel has followed. Those of DEVICE_STATE do there what they are for.
  *
- * Edits return 0 or what vhb_refuse() returned. Replies return the length of
+ * Edits and acts return 0 or what vhb_refuse() returned. Replies return the length of
  * the payload they filled in, in bytes; 0 after vhb_refuse(), where the
  * specification has an empty reply for an error.
  */
@@ -37,9 +37,11 @@ int vhb_edit_reset_device(struct vhb_session *session, struct vhb_want *want,
 			  struct vhb_message *message);
 int vhb_edit_status(struct vhb_session *session, struct vhb_want *want,
 		    struct vhb_message *message);
-int vhb_edit_config(struct vhb_session *session, struct vhb_want *want,
-		    struct vhb_message *message);
-int vhb_edit_mtu(struct vhb_session *session, struct vhb_want *want,
+int vhb_act_config(struct vhb_session *session, struct vhb_want *want,
+		   struct vhb_message *message);
+int vhb_act_mtu(struct vhb_session *session, struct vhb_want *want,
+		struct vhb_message *message);
+int vhb_act_rarp(struct vhb_session *session, struct vhb_want *want,
 		 struct vhb_message *message);
 size_t vhb_reply_features(struct vhb_session *session,
 			  const struct vhb_message *message,
@@ -86,8 +88,6 @@ int vhb_edit_log_base(struct vhb_session *session, struct vhb_want *want,
 		      struct vhb_message *message);
 int vhb_edit_log_fd(struct vhb_session *session, struct vhb_want *want,
 		    struct vhb_message *message);
-int vhb_edit_rarp(struct vhb_session *session, struct vhb_want *want,
-		  struct vhb_message *message);
 size_t vhb_reply_log_base(struct vhb_session *session,
 			  const struct vhb_message *message,
 			  union vhb_payload *reply);
@@ -124,8 +124,8 @@ size_t vhb_reply_vring_base(struct vhb_session *session,
 			    const struct vhb_message *message,
 			    union vhb_payload *reply);
 
-int vhb_edit_inband_kick(struct vhb_session *session, struct vhb_want *want,
-			 struct vhb_message *message);
+int vhb_act_inband_kick(struct vhb_session *session, struct vhb_want *want,
+			struct vhb_message *message);
 
 size_t vhb_reply_state_fd(struct vhb_session *session,
 			  const struct vhb_message *message,
@@ -136,20 +136,21 @@ size_t vhb_reply_check_state(struct vhb_session *session,
 
 int vhb_edit_inflight_offer(struct vhb_session *session, struct vhb_want *want,
 			    struct vhb_message *message);
+int vhb_edit_inflight(struct vhb_session *session, struct vhb_want *want,
+		      struct vhb_message *message);
 size_t vhb_reply_inflight(struct vhb_session *session,
 			  const struct vhb_message *message,
 			  union vhb_payload *reply);
-int vhb_edit_postcopy_advise(struct vhb_session *session,
-			     struct vhb_want *want,
-			     struct vhb_message *message);
+
+int vhb_act_postcopy_advise(struct vhb_session *session, struct vhb_want *want,
+			    struct vhb_message *message);
 size_t vhb_reply_postcopy_advise(struct vhb_session *session,
 				 const struct vhb_message *message,
 				 union vhb_payload *reply);
-int vhb_edit_postcopy_listen(struct vhb_session *session,
-			     struct vhb_want *want,
-			     struct vhb_message *message);
-int vhb_edit_postcopy_end(struct vhb_session *session, struct vhb_want *want,
-			  struct vhb_message *message);
+int vhb_act_postcopy_listen(struct vhb_session *session, struct vhb_want *want,
+			    struct vhb_message *message);
+int vhb_act_postcopy_end(struct vhb_session *session, struct vhb_want *want,
+			 struct vhb_message *message);
 size_t vhb_reply_postcopy_end(struct vhb_session *session,
 			      const struct vhb_message *message,
 			      union vhb_payload *reply);
@@ -161,8 +162,5 @@ size_t vhb_reply_postcopy_table(struct vhb_session *session,
 size_t vhb_reply_postcopy_region(struct vhb_session *session,
 				 const struct vhb_message *message,
 				 union vhb_payload *reply);
-
-int vhb_edit_inflight(struct vhb_session *session, struct vhb_want *want,
-		      struct vhb_message *message);
 
 #endif

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "session/iotlb.h"
-#include "session/postcopy.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,6 +11,7 @@
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "session/handle_inband.h"
+#include "session/postcopy.h"
 #include "session/program.h"
 #include "session/state.h"
 #include "wire/backend.h"
@@ -161,8 +161,8 @@ static int edit_invalidate(struct vhb_session *session,
 				strerrordesc_np(-ret)) : 0;
 }
 
-int vhb_edit_iotlb(struct vhb_session *session, struct vhb_want *want,
-		   struct vhb_message *message)
+int vhb_act_iotlb(struct vhb_session *session, struct vhb_want *want,
+		  struct vhb_message *message)
 {
 	const struct vhb_wire_iotlb *entry = &message->payload.iotlb;
 	/* QEMU's mask of all addresses, plus one */

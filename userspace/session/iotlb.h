@@ -70,7 +70,7 @@ bool vhb_iotlb_is_wanted(const struct vhb_want *want);
 bool vhb_iotlb_is_had(const struct vhb_session *session);
 
 /**
- * vhb_edit_iotlb() - IOTLB_MSG
+ * vhb_act_iotlb() - IOTLB_MSG
  * @session: the session
  * @want: memory and features; not changed
  * @message: an update or an invalidation
@@ -81,8 +81,8 @@ bool vhb_iotlb_is_had(const struct vhb_session *session);
  *
  * Return: 0 or what vhb_refuse() returned.
  */
-int vhb_edit_iotlb(struct vhb_session *session, struct vhb_want *want,
-		   struct vhb_message *message);
+int vhb_act_iotlb(struct vhb_session *session, struct vhb_want *want,
+		  struct vhb_message *message);
 
 /**
  * vhb_iotlb_miss() - the kernel misses something: &vhb_kdev_listener.on_miss

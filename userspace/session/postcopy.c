@@ -7,12 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sys/uio.h>
-
 #include <linux/virtio_config.h>
 
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "lib/own_memory.h"
 #include "session/fault_guard.h"
 #include "session/handlers.h"
 #include "session/memory_pages.h"
@@ -149,18 +148,12 @@ int vhb_postcopy_fetch(const struct vhb_session *session,
 		       const struct vhost_vring_addr *addr)
 {
 	uint32_t flags_and_index;
-	const struct iovec to = { &flags_and_index, sizeof(flags_and_index) };
-	const struct iovec from = {
-		(void *)(uintptr_t)addr->used_user_addr,
-		sizeof(flags_and_index),
-	};
 
 	if (!vhb_postcopy_is_listening(session) ||
 	    vhb_has_bit(want->features_mask, VIRTIO_F_ACCESS_PLATFORM))
 		return 0;
-	if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) < 0)
-		return -errno;
-	return 0;
+	return vhb_own_memory_read(addr->used_user_addr, &flags_and_index,
+				   sizeof(flags_and_index));
 }
 
 void vhb_postcopy_alert(struct vhb_session *session)
@@ -224,9 +217,8 @@ free_postcopy:
 }
 
 /* A second time means that the first migration came to nothing. */
-int vhb_edit_postcopy_advise(struct vhb_session *session,
-			     struct vhb_want *want,
-			     struct vhb_message *message)
+int vhb_act_postcopy_advise(struct vhb_session *session, struct vhb_want *want,
+			    struct vhb_message *message)
 {
 	struct vhb_postcopy *postcopy;
 	const char *why;
@@ -274,9 +266,8 @@ size_t vhb_reply_postcopy_advise(struct vhb_session *session,
 }
 
 /* Pages of memory that has been in use are there, and would never fault. */
-int vhb_edit_postcopy_listen(struct vhb_session *session,
-			     struct vhb_want *want,
-			     struct vhb_message *message)
+int vhb_act_postcopy_listen(struct vhb_session *session, struct vhb_want *want,
+			    struct vhb_message *message)
 {
 	(void)message;
 	if (!session->postcopy)
@@ -308,8 +299,8 @@ int vhb_edit_postcopy_ack(struct vhb_session *session, struct vhb_want *want,
 	return 0;
 }
 
-int vhb_edit_postcopy_end(struct vhb_session *session, struct vhb_want *want,
-			  struct vhb_message *message)
+int vhb_act_postcopy_end(struct vhb_session *session, struct vhb_want *want,
+			 struct vhb_message *message)
 {
 	(void)message;
 	if (!vhb_postcopy_is_listening(session))

@@ -11,10 +11,10 @@
 #include <linux/virtio_ring.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "lib/bits.h"
 #include "lib/fd_kind.h"
+#include "lib/own_memory.h"
 #include "session/postcopy.h"
 #include "session/state.h"
 
@@ -30,24 +30,10 @@ static bool is_resident(uint64_t addr)
 			page_bytes, &residence) && residence & 1;
 }
 
-/*
- * A plain read would end in SIGBUS once the front-end has made its file
- * shorter; this one fails.
- */
 static bool read_index(uint64_t addr, uint16_t *index_out)
 {
-	const struct iovec from = {
-		.iov_base = (void *)(uintptr_t)addr,
-		.iov_len = sizeof(*index_out),
-	};
-	const struct iovec to = {
-		.iov_base = index_out,
-		.iov_len = sizeof(*index_out),
-	};
-
 	return is_resident(addr) &&
-	       process_vm_readv(getpid(), &to, 1, &from, 1, 0) ==
-		       sizeof(*index_out);
+	       !vhb_own_memory_read(addr, index_out, sizeof(*index_out));
 }
 
 static void read_indices(const struct vhb_vring_have *have,

@@ -29,13 +29,16 @@
 #define REFUSALS_LOGGED 20
 
 /**
- * struct handler - what a message does; neither: it is not offered
+ * struct handler - what a message does, see handlers.h; nothing: it is not offered
  * @edit: change what is wanted
+ * @act: the same, but with an effect at once; not beside @edit
  * @reply: fill in the message's own reply
  */
 struct handler {
 	int (*edit)(struct vhb_session *session, struct vhb_want *want,
 		    struct vhb_message *message);
+	int (*act)(struct vhb_session *session, struct vhb_want *want,
+		   struct vhb_message *message);
 	size_t (*reply)(struct vhb_session *session,
 			const struct vhb_message *message,
 			union vhb_payload *reply);
@@ -63,22 +66,22 @@ static const struct handler handlers[VHB_REQUEST_COUNT] = {
 	[VHB_SET_PROTOCOL_FEATURES] = { .edit = vhb_edit_protocol_features },
 	[VHB_GET_QUEUE_NUM] = { .reply = vhb_reply_queue_num },
 	[VHB_SET_VRING_ENABLE] = { .edit = vhb_edit_vring_enable },
-	[VHB_SEND_RARP] = { .edit = vhb_edit_rarp },
-	[VHB_NET_SET_MTU] = { .edit = vhb_edit_mtu },
+	[VHB_SEND_RARP] = { .act = vhb_act_rarp },
+	[VHB_NET_SET_MTU] = { .act = vhb_act_mtu },
 	[VHB_SET_BACKEND_REQ_FD] = { .edit = vhb_edit_backend_fd },
-	[VHB_IOTLB_MSG] = { .edit = vhb_edit_iotlb },
+	[VHB_IOTLB_MSG] = { .act = vhb_act_iotlb },
 	[VHB_GET_CONFIG] = { .reply = vhb_reply_config },
-	[VHB_SET_CONFIG] = { .edit = vhb_edit_config },
-	[VHB_POSTCOPY_ADVISE] = { .edit = vhb_edit_postcopy_advise,
+	[VHB_SET_CONFIG] = { .act = vhb_act_config },
+	[VHB_POSTCOPY_ADVISE] = { .act = vhb_act_postcopy_advise,
 				  .reply = vhb_reply_postcopy_advise },
-	[VHB_POSTCOPY_LISTEN] = { .edit = vhb_edit_postcopy_listen },
-	[VHB_POSTCOPY_END] = { .edit = vhb_edit_postcopy_end,
+	[VHB_POSTCOPY_LISTEN] = { .act = vhb_act_postcopy_listen },
+	[VHB_POSTCOPY_END] = { .act = vhb_act_postcopy_end,
 			       .reply = vhb_reply_postcopy_end },
 	[VHB_GET_INFLIGHT_FD] = { .edit = vhb_edit_inflight_offer,
 				  .reply = vhb_reply_inflight },
 	[VHB_SET_INFLIGHT_FD] = { .edit = vhb_edit_inflight },
 	[VHB_RESET_DEVICE] = { .edit = vhb_edit_reset_device },
-	[VHB_VRING_KICK] = { .edit = vhb_edit_inband_kick },
+	[VHB_VRING_KICK] = { .act = vhb_act_inband_kick },
 	[VHB_GET_MAX_MEM_SLOTS] = { .reply = vhb_reply_mem_slots },
 	[VHB_ADD_MEM_REG] = { .edit = vhb_edit_add_region,
 			      .reply = vhb_reply_postcopy_region },
@@ -94,7 +97,8 @@ static const struct handler postcopy_ack = { .edit = vhb_edit_postcopy_ack };
 bool vhb_message_has_handler(uint32_t request)
 {
 	return request < VHB_REQUEST_COUNT &&
-	       (handlers[request].edit || handlers[request].reply);
+	       (handlers[request].edit || handlers[request].act ||
+		handlers[request].reply);
 }
 
 int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
@@ -194,7 +198,7 @@ static int edit_and_program(struct vhb_session *session,
 	int ret;
 
 	session->next = session->want;
-	ret = handler->edit(session, &session->next, message);
+	ret = (handler->edit ?: handler->act)(session, &session->next, message);
 	if (ret) {
 		drop_difference(&session->next, &session->want);
 		return ret;
@@ -225,10 +229,12 @@ static int handle(struct vhb_session *session, struct vhb_message *message)
 	if (ret)
 		return ret;
 
-	handler = &handlers[request];
-	if (!handler->edit && !handler->reply)
+	if (!vhb_message_has_handler(request))
 		return vhb_refuse(session, -EOPNOTSUPP, "not offered");
-	return handler->edit ? edit_and_program(session, handler, message) : 0;
+	handler = &handlers[request];
+	if (!handler->edit && !handler->act)
+		return 0;
+	return edit_and_program(session, handler, message);
 }
 
 void vhb_log_refusal(struct vhb_session *session,

@@ -22,7 +22,7 @@
 /**
  * DOC: what is wanted and what there is
  *
- * A message never acts on the kernel. It edits a copy of &struct vhb_want;
+ * A message edits a copy of &struct vhb_want;
  * vhb_program() then compares the copy with &struct vhb_have and moves the
  * kernel there. If that works the copy becomes what is wanted; if not, the
  * kernel is moved back and the message has failed without a trace. So the order
