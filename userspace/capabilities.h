@@ -10,7 +10,7 @@
  * @out: where to
  *
  * One JSON object as the specification's "Backend program conventions" want it.
- * Its features are the names of the options a management program may use.
+ * Its features are the names of the options that not every back-end has.
  *
  * Return: 0, -EINVAL for a type that is unknown, or -EIO when writing failed.
  */

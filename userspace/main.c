@@ -241,8 +241,11 @@ int main(int argc, char **argv)
 		printf("vhost-bridge %s\n", VHOST_BRIDGE_VERSION);
 		return EXIT_SUCCESS;
 	case VHB_ACTION_CAPABILITIES:
-		vhb_capabilities_print(options.type_name, stdout);
-		return EXIT_SUCCESS;
+		ret = vhb_capabilities_print(options.type_name, stdout);
+		if (ret)
+			fprintf(stderr, "vhost-bridge: standard output: %s\n",
+				strerrordesc_np(-ret));
+		return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 	case VHB_ACTION_RUN:
 	case VHB_ACTION_STATUS:
 	case VHB_ACTION_TOP:

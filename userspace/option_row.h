@@ -29,6 +29,8 @@ struct vhb_parse {
  * @name: without the dashes
  * @value: what --help calls its value, NULL when it takes none
  * @help: one line
+ * @is_convention: every program has it, or the specification's "Backend program
+ *                 conventions" do: --print-capabilities need not tell of it
  * @may_repeat: more than once is fine
  * @take: check and keep the value; reports what is wrong with it
  */
@@ -36,6 +38,7 @@ struct vhb_option_row {
 	const char *name;
 	const char *value;
 	const char *help;
+	bool is_convention;
 	bool may_repeat;
 	int (*take)(struct vhb_parse *parse, const char *value);
 };
@@ -46,6 +49,7 @@ struct vhb_option_row {
 /**
  * struct vhb_option_set - the options of one device type
  * @type_name: the type
+ * @schema_name: what the specification's schema of capabilities calls it
  * @is_command: no device type: it takes no socket
  * @synopsis: what --help shows behind the type's name
  * @summary: what the general help says about it, a few words
@@ -57,6 +61,7 @@ struct vhb_option_row {
  */
 struct vhb_option_set {
 	const char *type_name;
+	const char *schema_name;
 	bool is_command;
 	const char *synopsis;
 	const char *summary;
@@ -71,6 +76,19 @@ extern const struct vhb_option_set vhb_net_option_set;
 extern const struct vhb_option_set vhb_blk_option_set;
 extern const struct vhb_option_set vhb_status_option_set;
 extern const struct vhb_option_set vhb_top_option_set;
+
+/** vhb_option_set_find() - that of a type or command, or NULL */
+const struct vhb_option_set *vhb_option_set_find(const char *type_name);
+
+/**
+ * vhb_option_row_at() - go through all options a type or command has
+ * @set: the type or command
+ * @index: from 0 on
+ *
+ * Return: one of them, or NULL behind the last.
+ */
+const struct vhb_option_row *vhb_option_row_at(const struct vhb_option_set *set,
+					       unsigned int index);
 
 /**
  * vhb_usage() - report a usage error in one line

@@ -167,14 +167,14 @@ static int take_version(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
-/* Those of common_rows that only back-ends have; they come first. */
-#define BACK_END_ROWS 12
-
-static const struct vhb_option_row common_rows[] = {
+/* What back-ends of all types have */
+static const struct vhb_option_row back_end_rows[] = {
 	{ "socket-path", "PATH", "listen for front-ends on this UNIX socket",
-	  .take = take_socket_path },
+	  .is_convention = true, .take = take_socket_path },
 	{ "fd", "N", "use this inherited socket, listening or connected",
-	  .take = take_fd },
+	  .is_convention = true, .take = take_fd },
+	{ "print-capabilities", NULL, "print JSON for management programs and end",
+	  .is_convention = true, .may_repeat = true },
 	{ "connect", NULL, "connect to that path, where the front-end listens, instead",
 	  .take = take_connect },
 	{ "once", NULL, "end after the first front-end",
@@ -188,39 +188,42 @@ static const struct vhb_option_row common_rows[] = {
 	  .take = take_iommu },
 	{ "log-reply", "BYTES", "length of the reply to SET_LOG_BASE: auto, 8 or 16 (auto)",
 	  .take = take_log_reply },
-	{ "print-capabilities", NULL, "print JSON for management programs and end",
-	  .may_repeat = true },
-	{ "control-dir", "DIR", "the control socket, which status asks, goes here",
-	  .take = take_control_dir },
 	{ "no-control", NULL, "no control socket",
 	  .take = take_no_control },
 	{ "trace", "protocol[,FILE]", "write down each message, our answer and the ioctls",
 	  .take = take_trace },
-	{ "verbose", NULL, "say more on standard error; twice: every message (-v)",
-	  .may_repeat = true, .take = take_verbose },
-	{ "version", NULL, "print the version and end",
-	  .may_repeat = true, .take = take_version },
-	{ "help", NULL, "print this and end (-h)",
-	  .may_repeat = true, .take = take_help },
 };
 
-#define ROWS_MAX (VHB_ARRAY_COUNT(common_rows) + VHB_OPTION_SET_ROWS_MAX)
+/* What commands have as well */
+static const struct vhb_option_row general_rows[] = {
+	{ "control-dir", "DIR", "brokers' control sockets are in this directory",
+	  .take = take_control_dir },
+	{ "verbose", NULL, "say more on standard error; twice: every message (-v)",
+	  .is_convention = true, .may_repeat = true, .take = take_verbose },
+	{ "version", NULL, "print the version and end",
+	  .is_convention = true, .may_repeat = true, .take = take_version },
+	{ "help", NULL, "print this and end (-h)",
+	  .is_convention = true, .may_repeat = true, .take = take_help },
+};
 
-/* The options of all types come first. */
-static const struct vhb_option_row *row_at(const struct vhb_option_set *set,
-					   unsigned int index)
-{
-	if (set->is_command)
-		index += BACK_END_ROWS;
-	if (index < VHB_ARRAY_COUNT(common_rows))
-		return &common_rows[index];
-	return &set->rows[index - VHB_ARRAY_COUNT(common_rows)];
-}
+#define ROWS_MAX \
+	(VHB_ARRAY_COUNT(back_end_rows) + VHB_OPTION_SET_ROWS_MAX + \
+	 VHB_ARRAY_COUNT(general_rows))
 
-static unsigned int row_count(const struct vhb_option_set *set)
+const struct vhb_option_row *vhb_option_row_at(const struct vhb_option_set *set,
+					       unsigned int index)
 {
-	return VHB_ARRAY_COUNT(common_rows) + set->row_count -
-	       (set->is_command ? BACK_END_ROWS : 0);
+	const unsigned int back_end_count =
+		set->is_command ? 0 : VHB_ARRAY_COUNT(back_end_rows);
+
+	if (index < back_end_count)
+		return &back_end_rows[index];
+	index -= back_end_count;
+	if (index < set->row_count)
+		return &set->rows[index];
+	index -= set->row_count;
+	return index < VHB_ARRAY_COUNT(general_rows) ? &general_rows[index] :
+						       NULL;
 }
 
 static unsigned int index_of_letter(const struct vhb_option_set *set,
@@ -229,7 +232,7 @@ static unsigned int index_of_letter(const struct vhb_option_set *set,
 	const char *name = letter == 'v' ? "verbose" : "help";
 	unsigned int i;
 
-	for (i = 0; strcmp(row_at(set, i)->name, name); i++)
+	for (i = 0; strcmp(vhb_option_row_at(set, i)->name, name); i++)
 		;
 	return i;
 }
@@ -242,7 +245,7 @@ static int bad_option(const struct vhb_parse *parse, int result, int option,
 	const struct vhb_option_row *row;
 
 	if (option >= FIRST_OPTION) {
-		row = row_at(parse->set, option - FIRST_OPTION);
+		row = vhb_option_row_at(parse->set, option - FIRST_OPTION);
 		if (result == ':')
 			return vhb_usage(parse, "option '--%s' needs a value, --%s=%s",
 					 row->name, row->name, row->value);
@@ -266,11 +269,10 @@ static bool is_abbreviated(const char *argument, const char *name)
 
 static void fill_table(const struct vhb_option_set *set, struct option *table)
 {
+	const struct vhb_option_row *row;
 	unsigned int i;
 
-	for (i = 0; i < row_count(set); i++) {
-		const struct vhb_option_row *row = row_at(set, i);
-
+	for (i = 0; (row = vhb_option_row_at(set, i)); i++) {
 		table[i].name = row->name;
 		table[i].has_arg = row->value ? required_argument : no_argument;
 		table[i].val = FIRST_OPTION + i;
@@ -304,7 +306,7 @@ static int parse_arguments(struct vhb_parse *parse, int argc, char **argv)
 		i = result < FIRST_OPTION ?
 			    index_of_letter(parse->set, result) :
 			    (unsigned int)result - FIRST_OPTION;
-		row = row_at(parse->set, i);
+		row = vhb_option_row_at(parse->set, i);
 		if (result >= FIRST_OPTION &&
 		    is_abbreviated(argument, row->name))
 			return bad_option(parse, '?', 0, argument);
@@ -322,7 +324,7 @@ static int parse_arguments(struct vhb_parse *parse, int argc, char **argv)
 	return 0;
 }
 
-static int check_socket(const struct vhb_parse *parse)
+static int check_back_end(const struct vhb_parse *parse)
 {
 	const struct vhb_options *options = parse->options;
 
@@ -339,23 +341,47 @@ static int check_socket(const struct vhb_parse *parse)
 	return 0;
 }
 
-static int find_type(struct vhb_parse *parse, const char *name)
+const struct vhb_option_set *vhb_option_set_find(const char *type_name)
 {
 	unsigned int i;
 
-	for (i = 0; i < VHB_ARRAY_COUNT(sets); i++) {
-		if (!strcmp(name, sets[i]->type_name)) {
-			parse->set = sets[i];
-			parse->options->type_name = sets[i]->type_name;
-			return 0;
-		}
+	for (i = 0; i < VHB_ARRAY_COUNT(sets); i++)
+		if (!strcmp(type_name, sets[i]->type_name))
+			return sets[i];
+	return NULL;
+}
+
+/* "net and blk": the types there are */
+static const char *known_types(char *text, size_t text_bytes)
+{
+	unsigned int i, length = 0;
+
+	*text = '\0';
+	for (i = 0; i < VHB_ARRAY_COUNT(sets); i++)
+		if (!sets[i]->is_command && length < text_bytes)
+			length += snprintf(text + length, text_bytes - length,
+					   "%s%s", length ? " and " : "",
+					   sets[i]->type_name);
+	return text;
+}
+
+static int find_type(struct vhb_parse *parse, const char *name)
+{
+	char known[64];
+	unsigned int i;
+
+	parse->set = vhb_option_set_find(name);
+	if (parse->set) {
+		parse->options->type_name = parse->set->type_name;
+		return 0;
 	}
+	known_types(known, sizeof(known));
 	for (i = 0; i < VHB_ARRAY_COUNT(planned_types); i++)
 		if (!strcmp(name, planned_types[i]))
-			return vhb_usage(parse, "'%s' is not in this version, net and blk are",
-					 name);
-	return vhb_usage(parse, "unknown device type '%s', net and blk are known",
-			 name);
+			return vhb_usage(parse, "'%s' is not in this version, %s are",
+					 name, known);
+	return vhb_usage(parse, "unknown device type '%s', %s are known", name,
+			 known);
 }
 
 static bool is_asked_for(int argc, char **argv, const char *argument)
@@ -426,7 +452,7 @@ int vhb_options_parse(int argc, char **argv, struct vhb_options *out)
 	if (ret || out->action != VHB_ACTION_RUN)
 		return ret;
 	if (!parse.set->is_command) {
-		ret = check_socket(&parse);
+		ret = check_back_end(&parse);
 		if (ret)
 			return ret;
 	}
@@ -469,21 +495,20 @@ static void print_row(const struct vhb_option_row *row, FILE *out)
 
 void vhb_options_print_help(const struct vhb_options *options, FILE *out)
 {
-	struct vhb_parse parse = { 0 };
+	const struct vhb_option_set *set;
+	const struct vhb_option_row *row;
 	unsigned int i;
 
 	if (!options->type_name) {
 		print_general_help(out);
 		return;
 	}
-	for (i = 0; i < VHB_ARRAY_COUNT(sets); i++)
-		if (!strcmp(options->type_name, sets[i]->type_name))
-			parse.set = sets[i];
+	set = vhb_option_set_find(options->type_name);
 	fprintf(out, "Usage: " PROGRAM " %s %s%s [OPTION]...\n\n%s\n",
-		parse.set->type_name,
-		parse.set->is_command ? "" : "--socket-path=PATH|--fd=N ",
-		parse.set->synopsis, parse.set->about);
-	for (i = 0; i < row_count(parse.set); i++)
-		print_row(row_at(parse.set, i), out);
+		set->type_name,
+		set->is_command ? "" : "--socket-path=PATH|--fd=N ",
+		set->synopsis, set->about);
+	for (i = 0; (row = vhb_option_row_at(set, i)); i++)
+		print_row(row, out);
 	fputs("\nExit status: 0 fine, 1 failed, 2 wrong usage.\n", out);
 }

@@ -136,6 +136,7 @@ static int check_blk(const struct vhb_parse *parse)
 
 const struct vhb_option_set vhb_blk_option_set = {
 	.type_name = "blk",
+	.schema_name = "block",
 	.synopsis = "--blk-file=PATH",
 	.summary = "a disk, on module vhost_bridge and a file or block device",
 	.about = "A vhost-user block back-end: kernel module vhost_bridge moves the data between\n"

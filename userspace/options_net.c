@@ -271,6 +271,7 @@ static int check_net(const struct vhb_parse *parse)
 
 const struct vhb_option_set vhb_net_option_set = {
 	.type_name = "net",
+	.schema_name = "net",
 	.synopsis = "--tap=NAME|--tap-fd=N[,N]",
 	.summary = "a network interface, on vhost-net and a tap",
 	.about = "A vhost-user network back-end: the host kernel's vhost-net moves the packets\n"

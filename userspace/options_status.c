@@ -18,19 +18,9 @@ static int take_monitor(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
-static int take_control_dir(struct vhb_parse *parse, const char *value)
-{
-	if (!*value)
-		return vhb_usage(parse, "--control-dir needs the path of a directory");
-	parse->options->status.control_dir = value;
-	return 0;
-}
-
 static const struct vhb_option_row status_rows[] = {
 	{ "json", NULL, "for programs: JSON, one object in a line",
 	  .take = take_json },
-	{ "control-dir", "DIR", "where the bridges' control sockets are",
-	  .take = take_control_dir },
 	{ "monitor", NULL, "print what happens to vrings as it comes, until stopped",
 	  .take = take_monitor },
 };
@@ -40,7 +30,10 @@ static_assert(VHB_ARRAY_COUNT(status_rows) <= VHB_OPTION_SET_ROWS_MAX,
 
 static int check_status(const struct vhb_parse *parse)
 {
-	parse->options->action = VHB_ACTION_STATUS;
+	struct vhb_options *options = parse->options;
+
+	options->status.control_dir = options->control_dir;
+	options->action = VHB_ACTION_STATUS;
 	return 0;
 }
 

@@ -30,21 +30,11 @@ static int take_count(struct vhb_parse *parse, const char *value)
 	return 0;
 }
 
-static int take_control_dir(struct vhb_parse *parse, const char *value)
-{
-	if (!*value)
-		return vhb_usage(parse, "--control-dir needs the path of a directory");
-	parse->options->top.control_dir = value;
-	return 0;
-}
-
 static const struct vhb_option_row top_rows[] = {
 	{ "interval", "SECONDS", "from one picture to the next (1)",
 	  .take = take_interval },
 	{ "count", "N", "end after so many pictures",
 	  .take = take_count },
-	{ "control-dir", "DIR", "where the bridges' control sockets are",
-	  .take = take_control_dir },
 };
 
 static_assert(VHB_ARRAY_COUNT(top_rows) <= VHB_OPTION_SET_ROWS_MAX,
@@ -57,7 +47,10 @@ static void set_defaults(struct vhb_options *options)
 
 static int check_top(const struct vhb_parse *parse)
 {
-	parse->options->action = VHB_ACTION_TOP;
+	struct vhb_options *options = parse->options;
+
+	options->top.control_dir = options->control_dir;
+	options->action = VHB_ACTION_TOP;
 	return 0;
 }
 

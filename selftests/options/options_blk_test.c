@@ -89,13 +89,6 @@ static void print_capabilities(FILE *out)
 	assert_int_equal(vhb_capabilities_print("blk", out), 0);
 }
 
-static void print_help(FILE *out)
-{
-	const struct vhb_options options = { .type_name = "blk" };
-
-	vhb_options_print_help(&options, out);
-}
-
 static void print_general_help(FILE *out)
 {
 	const struct vhb_options options = { 0 };
@@ -109,57 +102,21 @@ static void test_capabilities_are_the_specifications(void **state)
 	static const char start[] =
 		"{\n"
 		"  \"type\": \"block\",\n"
-		"  \"features\": [\n"
-		"    \"blk-file\",\n"
-		"    \"read-only\",\n";
-	static const char end[] = ",\n    \"once\"\n  ]\n}\n";
+		"  \"features\": [\n";
 	char *text = print(print_capabilities);
 
 	(void)state;
-	assert_true(strlen(text) > strlen(start) + strlen(end));
-	assert_memory_equal(text, start, strlen(start));
-	assert_string_equal(text + strlen(text) - strlen(end), end);
+	assert_int_equal(strncmp(text, start, strlen(start)), 0);
+	assert_non_null(strstr(text, "    \"blk-file\",\n"));
+	assert_non_null(strstr(text, "    \"read-only\",\n"));
 	free(text);
 }
 
-static void test_capabilities_are_options(void **state)
+static void test_help_of_all(void **state)
 {
-	char *text = print(print_capabilities);
-	char *help = print(print_help);
-	unsigned int count = 0;
-	char option[64];
-	char *name;
+	char *text = print(print_general_help);
 
 	(void)state;
-	for (name = strstr(text, "    \""); name; name = strstr(name, "    \"")) {
-		name += strlen("    \"");
-		snprintf(option, sizeof(option), "--%.*s",
-			 (int)strcspn(name, "\""), name);
-		assert_non_null(strstr(help, option));
-		count++;
-	}
-	assert_int_equal(count, 12);
-	free(help);
-	free(text);
-}
-
-static void test_help_names_every_option(void **state)
-{
-	static const char * const options[] = {
-		"--socket-path=", "--fd=", "--blk-file=", "--read-only",
-		"--share-rw", "--num-queues=", "--serial=", "--poll-us=",
-		"--vhost-device=", "--vhost-fd=", "--postcopy", "--connect",
-		"--once",
-		"--verbose", "--help", "--version", "--print-capabilities",
-	};
-	char *text = print(print_help);
-	unsigned int i;
-
-	(void)state;
-	for (i = 0; i < VHB_ARRAY_COUNT(options); i++)
-		assert_non_null(strstr(text, options[i]));
-	free(text);
-	text = print(print_general_help);
 	assert_non_null(strstr(text, "\n  net   "));
 	assert_non_null(strstr(text, "\n  blk   "));
 	free(text);
@@ -232,8 +189,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_limits),
 	cmocka_unit_test(test_type_in_program_name),
 	cmocka_unit_test(test_capabilities_are_the_specifications),
-	cmocka_unit_test(test_capabilities_are_options),
-	cmocka_unit_test(test_help_names_every_option),
+	cmocka_unit_test(test_help_of_all),
 	cmocka_unit_test(test_another_type_before),
 };
 
