@@ -61,6 +61,7 @@ static void connect_front_end(struct run *run)
 				 sizeof(room_bytes)));
 	run->front_fd = fds[0];
 	run->is_deaf = false;
+	run->waiting_bytes = 0;
 	run->is_raw = false;
 	run->is_mixed = false;
 	run->due_count = 0;
@@ -70,18 +71,22 @@ static void connect_front_end(struct run *run)
 
 void run_settle(struct run *run, size_t size_bytes)
 {
-	const unsigned int calls_max =
-		(1 + size_bytes / sizeof(struct vhb_wire_header)) *
-		(CALLS_PER_VRING * run->recorder->kdev.vring_count +
-		 CALLS_BESIDES);
 	const unsigned int calls = recorder_call_count(run->recorder);
-	unsigned int turns_left = TURNS_MAX + size_bytes / BYTES_PER_TURN;
+	unsigned int calls_max, turns_left;
 
+	run->waiting_bytes += size_bytes;
+	calls_max = (1 + run->waiting_bytes / sizeof(struct vhb_wire_header)) *
+		    (CALLS_PER_VRING * run->recorder->kdev.vring_count +
+		     CALLS_BESIDES);
+	turns_left = TURNS_MAX + run->waiting_bytes / BYTES_PER_TURN;
 	while (hand_loop_turn(run->loop)) {
 		must(turns_left--);
 		run_read_replies(run);
 	}
 	must(recorder_call_count(run->recorder) - calls <= calls_max);
+	if (!run->session ||
+	    (run->session->stage == VHB_SESSION_SERVES && !run->is_deaf))
+		run->waiting_bytes = 0;
 	run_check_kdev(run);
 	run_check_replies(run);
 }

@@ -44,6 +44,7 @@ struct run_snapshot {
  * @front_fd: the front-end's end of the connection, or -1
  * @received_fd: the last descriptor that came with a reply, or -1
  * @is_deaf: the front-end does not read
+ * @waiting_bytes: what it has sent that the session may not have looked at yet
  * @is_raw: it sent what we did not understand, so replies are not judged
  * @is_mixed: replies are among what the front-end says to itself
  * @has_ack: an acknowledgment has come
@@ -63,6 +64,7 @@ struct run {
 	int front_fd;
 	int received_fd;
 	bool is_deaf;
+	size_t waiting_bytes;
 	bool is_raw;
 	bool is_mixed;
 	bool has_ack;
