@@ -185,6 +185,8 @@ void vhb_device_reset_owner(struct vhb_device *device)
 	WRITE_ONCE(device->backend_features, 0);
 	vhb_iotlb_clear(&device->iotlb);
 	mutex_unlock(&device->iotlb_lock);
+	if (device->on_news)
+		device->on_news(device->on_news_argument, VHB_NEWS_DISOWNED, 0);
 	if (mm)
 		mmput(mm);
 }

@@ -58,6 +58,7 @@
  * @VHB_NEWS_STOPPED: a virtqueue became stopped
  * @VHB_NEWS_CONFIG: the configuration space changed
  * @VHB_NEWS_MISS: a virtqueue misses something in the IOTLB that nobody has read
+ * @VHB_NEWS_DISOWNED: the device has no owner any more
  */
 enum vhb_news {
 	VHB_NEWS_STARTED,
@@ -67,6 +68,7 @@ enum vhb_news {
 	VHB_NEWS_STOPPED,
 	VHB_NEWS_CONFIG,
 	VHB_NEWS_MISS,
+	VHB_NEWS_DISOWNED,
 };
 
 /**
@@ -191,8 +193,8 @@ struct vhb_virtqueue {
  * @iotlb_lock: held while it is told something, so that this is the owner; see
  *              DOC above. Guards changes of @mm and @features, too
  * @on_news: told what user space may want to hear. Virtqueue lock held, but for
- *           VHB_NEWS_CONFIG, which is of no virtqueue (index 0); must not sleep.
- *           May be NULL
+ *           VHB_NEWS_CONFIG and VHB_NEWS_DISOWNED, which are of no virtqueue (index
+ *           0); must not sleep. May be NULL
  * @on_news_argument: handed to it
  * @virtqueues: @personality->virtqueue_count_max of them
  */

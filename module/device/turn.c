@@ -253,6 +253,9 @@ static void save_base(const struct vhb_virtqueue *vq)
 static void become_stopped(struct vhb_virtqueue *vq)
 {
 	vq->base = vhb_ring_base(&vq->ring);
+	/* Taken, done, and not shown to the driver: no base says that. */
+	if (vhb_ring_holds_any(&vq->ring))
+		vq->has_given_up = true;
 	vhb_virtqueue_forget_miss(vq);
 	save_base(vq);
 	vhb_ring_destroy(&vq->ring);

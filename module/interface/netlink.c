@@ -329,6 +329,7 @@ static bool is_state(enum vhb_news news)
 	case VHB_NEWS_CALL:
 	case VHB_NEWS_CONFIG:
 	case VHB_NEWS_MISS:
+	case VHB_NEWS_DISOWNED:
 		break;
 	}
 	return false;

@@ -36,14 +36,18 @@ static int drain(struct vhb_handle *handle, struct vhb_virtqueue *vq,
 	/* A turn of the worker may take long: its file may block. */
 	if (issue_flags & IO_URING_F_NONBLOCK)
 		return -EAGAIN;
-	mutex_lock(&vq->lock);
-	ret = vq->state == VHOST_BRIDGE_VRING_STOPPED ?
-		      -ESRCH :
-		      vhb_slots_wait_drain(&handle->slots, vq->index, command,
-					   issue_flags);
-	mutex_unlock(&vq->lock);
-	if (ret == -EIOCBQUEUED)
-		vhb_virtqueue_drain(vq, gives_up);
+	/* The device lock keeps it from starting again. */
+	if (READ_ONCE(vq->state) == VHOST_BRIDGE_VRING_STOPPED)
+		return -ESRCH;
+	/*
+	 * Not under the virtqueue's lock: io_uring takes a lock of its own here,
+	 * under which somebody may be telling our IOTLB, which takes that one.
+	 */
+	ret = vhb_slots_wait_drain(&handle->slots, vq->index, command,
+				   issue_flags);
+	/* It stopped meanwhile, and may have told nobody: the command waits. */
+	if (ret == -EIOCBQUEUED && vhb_virtqueue_drain(vq, gives_up))
+		vhb_slots_tell(&handle->slots, VHB_NEWS_STOPPED, vq->index);
 	return ret;
 }
 

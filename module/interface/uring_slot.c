@@ -2,6 +2,7 @@
 #include "interface/uring_slot.h"
 
 #include <linux/bitops.h>
+#include <linux/string.h>
 
 #include "compat/compat_uring.h"
 
@@ -104,6 +105,19 @@ static void tell_event(struct vhb_slots *slots,
 		slots->pending[kind] |= BIT_ULL(index);
 }
 
+/* The lock is held. */
+static void cancel_all(struct vhb_slots *slots)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(slots->events); i++)
+		if (slots->events[i].state == VHB_SLOT_ARMED)
+			answer(&slots->events[i], -ECANCELED);
+	for (i = 0; i < ARRAY_SIZE(slots->drains); i++)
+		if (slots->drains[i].state == VHB_SLOT_ARMED)
+			answer(&slots->drains[i], -ECANCELED);
+}
+
 void vhb_slots_tell(struct vhb_slots *slots, enum vhb_news news,
 		    unsigned int index)
 {
@@ -126,6 +140,10 @@ void vhb_slots_tell(struct vhb_slots *slots, enum vhb_news news,
 	case VHB_NEWS_STOPPED:
 		if (slots->drains[index].state == VHB_SLOT_ARMED)
 			answer(&slots->drains[index], 0);
+		break;
+	case VHB_NEWS_DISOWNED:
+		cancel_all(slots);
+		memset(slots->pending, 0, sizeof(slots->pending));
 		break;
 	case VHB_NEWS_STARTED:
 	case VHB_NEWS_DRAINING:
@@ -232,14 +250,7 @@ unsigned int vhb_slots_count(struct vhb_slots *slots)
 
 void vhb_slots_flush(struct vhb_slots *slots)
 {
-	unsigned int i;
-
 	spin_lock_irq(&slots->lock);
-	for (i = 0; i < ARRAY_SIZE(slots->events); i++)
-		if (slots->events[i].state == VHB_SLOT_ARMED)
-			answer(&slots->events[i], -ECANCELED);
-	for (i = 0; i < ARRAY_SIZE(slots->drains); i++)
-		if (slots->drains[i].state == VHB_SLOT_ARMED)
-			answer(&slots->drains[i], -ECANCELED);
+	cancel_all(slots);
 	spin_unlock_irq(&slots->lock);
 }

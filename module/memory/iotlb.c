@@ -77,6 +77,14 @@ static void drop(struct vhb_iotlb *iotlb, struct entry *entry)
 	kfree(entry);
 }
 
+/* The oldest first */
+static void forget_beyond(struct vhb_iotlb *iotlb, unsigned int count_max)
+{
+	while (iotlb->entry_count > count_max)
+		drop(iotlb, list_first_entry(&iotlb->by_age, struct entry,
+					     age_node));
+}
+
 /* Takes the middle out. Without @spare what is behind goes with it. */
 static void split(struct vhb_iotlb *iotlb, struct entry *entry, u64 start,
 		  u64 last, struct entry **spare)
@@ -228,9 +236,7 @@ int vhb_iotlb_update(struct vhb_iotlb *iotlb,
 
 	spin_lock(&iotlb->lock);
 	carve(iotlb, entry->start, entry->last, &spare);
-	while (iotlb->entry_count >= VHB_IOTLB_ENTRIES_MAX)
-		drop(iotlb, list_first_entry(&iotlb->by_age, struct entry,
-					     age_node));
+	forget_beyond(iotlb, VHB_IOTLB_ENTRIES_MAX - 1);
 	insert(iotlb, entry);
 	*viewers_out = answer(iotlb, entry->start, entry->last, VHB_MISS_NONE);
 	spin_unlock(&iotlb->lock);
@@ -252,6 +258,8 @@ int vhb_iotlb_invalidate(struct vhb_iotlb *iotlb,
 	spin_lock(&iotlb->lock);
 	carve(iotlb, message->iova, message->iova + (message->size - 1),
 	      &spare);
+	/* What was one entry may be two now. */
+	forget_beyond(iotlb, VHB_IOTLB_ENTRIES_MAX);
 	spin_unlock(&iotlb->lock);
 	kfree(spare);
 	return 0;

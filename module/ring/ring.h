@@ -223,6 +223,17 @@ struct vhb_ring {
 };
 
 /**
+ * vhb_ring_holds_any() - was a chain taken that the driver cannot have back yet?
+ * @ring: set up
+ *
+ * Whatever became of it, a base would say that the driver has it.
+ */
+static inline bool vhb_ring_holds_any(const struct vhb_ring *ring)
+{
+	return ring->held_slots;
+}
+
+/**
  * vhb_ring_check() - is this a ring?
  * @config: as it would be set up
  *

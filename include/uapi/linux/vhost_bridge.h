@@ -123,7 +123,8 @@ enum vhost_bridge_fault {
  * addresses (EINVAL), a dirty log if there is anything to be marked (EINVAL),
  * rings wholly inside the memory table (EFAULT), what the device needs (blk: a
  * backing file, else ENODEV), and a stopped vring (EBUSY). EAGAIN when the used
- * index is missed in the IOTLB: answer that and ask again.
+ * index is missed in the IOTLB: answer that and ask again. EACCES when the IOTLB
+ * was told that it may not be read, or was refused it.
  *
  * VHOST_BRIDGE_STOP_VRING: take no more, and return when all that was taken is
  * done, used and called. ESRCH for one that does not run. EINTR leaves it
@@ -293,10 +294,12 @@ enum vhost_bridge_event_kind {
  * written. ESRCH when the vring does not run.
  *
  * VHOST_BRIDGE_URING_DRAIN: as VHOST_BRIDGE_STOP_VRING, but completes when all
- * is done instead of blocking; then VHOST_GET_VRING_BASE has the base.
+ * is done instead of blocking; then VHOST_GET_VRING_BASE has the base. One of
+ * each vring may be pending (EBUSY).
  *
- * Pending requests complete with ECANCELED when they are cancelled, and when
- * the device is closed.
+ * Pending requests complete with ECANCELED when they are cancelled, when a
+ * descriptor of the device is closed, and at VHOST_RESET_OWNER, which also
+ * forgets the news that nobody has waited for.
  */
 struct vhost_bridge_uring {
 	__u32 index;
