@@ -35,6 +35,7 @@ struct walk {
 	struct vhb_ring *ring;
 	struct vhb_chain *chain;
 	u64 bytes;
+	u32 desc_count;
 	bool was_writable;
 };
 
@@ -86,11 +87,14 @@ static int add_segment(struct walk *walk, const struct desc *desc)
 		walk->was_writable = true;
 	else if (walk->was_writable)
 		return vhb_ring_breach(walk->ring, VHB_RING_FAULT_ORDER);
+	/* Also those that hold nothing: each of them takes time. */
+	if (walk->desc_count++ == VHB_RING_SEGMENTS_MAX)
+		return vhb_ring_breach(walk->ring, VHB_RING_FAULT_LONG);
 	if (!desc->len)
 		return 0;
 	count = chain->readable_count + chain->writable_count;
 	walk->bytes += desc->len;
-	if (count == VHB_RING_SEGMENTS_MAX || walk->bytes > U32_MAX)
+	if (walk->bytes > U32_MAX)
 		return vhb_ring_breach(walk->ring, VHB_RING_FAULT_LONG);
 	chain->segments[count] = (struct vhb_segment){
 		.gpa = desc->addr,

@@ -28,14 +28,16 @@ static struct io_uring_sqe *take_sqe(struct bridge_uring *uring)
 	return sqe;
 }
 
-static void submit(struct bridge_uring *uring)
+void bridge_uring_submit(struct bridge_uring *uring, int count)
 {
-	assert_int_equal(io_uring_submit(&uring->ring), 1);
+	assert_int_equal(io_uring_submit(&uring->ring), count);
 }
 
-void bridge_uring_send(struct bridge_uring *uring, const struct bridge *bridge,
-		       uint32_t request, struct vhost_bridge_uring area,
-		       uint64_t tag)
+struct io_uring_sqe *bridge_uring_add(struct bridge_uring *uring,
+				      const struct bridge *bridge,
+				      uint32_t request,
+				      struct vhost_bridge_uring area,
+				      uint64_t tag)
 {
 	struct io_uring_sqe *sqe = take_sqe(uring);
 
@@ -43,7 +45,33 @@ void bridge_uring_send(struct bridge_uring *uring, const struct bridge *bridge,
 	sqe->cmd_op = request;
 	memcpy(sqe->cmd, &area, sizeof(area));
 	io_uring_sqe_set_data64(sqe, tag);
-	submit(uring);
+	return sqe;
+}
+
+void bridge_uring_add_nop(struct bridge_uring *uring)
+{
+	struct io_uring_sqe *sqe = take_sqe(uring);
+
+	io_uring_prep_nop(sqe);
+	io_uring_sqe_set_data64(sqe, 0);
+}
+
+void bridge_uring_add_write(struct bridge_uring *uring,
+			    const struct bridge *bridge, const void *data,
+			    unsigned int size_bytes, uint64_t tag)
+{
+	struct io_uring_sqe *sqe = take_sqe(uring);
+
+	io_uring_prep_write(sqe, bridge->fd, data, size_bytes, -1);
+	io_uring_sqe_set_data64(sqe, tag);
+}
+
+void bridge_uring_send(struct bridge_uring *uring, const struct bridge *bridge,
+		       uint32_t request, struct vhost_bridge_uring area,
+		       uint64_t tag)
+{
+	bridge_uring_add(uring, bridge, request, area, tag);
+	bridge_uring_submit(uring, 1);
 }
 
 void bridge_uring_cancel(struct bridge_uring *uring, uint64_t tag)
@@ -52,7 +80,7 @@ void bridge_uring_cancel(struct bridge_uring *uring, uint64_t tag)
 
 	io_uring_prep_cancel64(sqe, tag, 0);
 	io_uring_sqe_set_data64(sqe, 0);
-	submit(uring);
+	bridge_uring_submit(uring, 1);
 }
 
 uint64_t bridge_uring_wait(struct bridge_uring *uring, unsigned int timeout_ms,

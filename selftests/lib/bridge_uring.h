@@ -40,6 +40,28 @@ void bridge_uring_send(struct bridge_uring *uring, const struct bridge *bridge,
 		       uint32_t request, struct vhost_bridge_uring area,
 		       uint64_t tag);
 
+/**
+ * bridge_uring_add() - put a command into a batch, to be submitted
+ *
+ * Return: its entry.
+ */
+struct io_uring_sqe *bridge_uring_add(struct bridge_uring *uring,
+				      const struct bridge *bridge,
+				      uint32_t request,
+				      struct vhost_bridge_uring area,
+				      uint64_t tag);
+
+/** bridge_uring_add_nop() - the same of one that does nothing; has no answer */
+void bridge_uring_add_nop(struct bridge_uring *uring);
+
+/** bridge_uring_add_write() - the same of what is written to the device */
+void bridge_uring_add_write(struct bridge_uring *uring,
+			    const struct bridge *bridge, const void *data,
+			    unsigned int size_bytes, uint64_t tag);
+
+/** bridge_uring_submit() - all that was added, which are so many */
+void bridge_uring_submit(struct bridge_uring *uring, int count);
+
 /** bridge_uring_cancel() - ask for the end of a command; has no answer itself */
 void bridge_uring_cancel(struct bridge_uring *uring, uint64_t tag);
 

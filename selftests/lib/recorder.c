@@ -53,6 +53,15 @@ void recorder_fault(struct recorder *recorder, const char *format, ...)
 }
 
 /* Takes the lock, which finish() gives back; returns -errno to inject. */
+int recorder_named_failure(struct recorder *recorder, const char *name)
+{
+	if (!recorder->fail_name || !recorder->fail_name_times ||
+	    strcmp(recorder->fail_name, name))
+		return 0;
+	recorder->fail_name_times--;
+	return recorder->fail_name_error;
+}
+
 int recorder_begin(struct recorder *recorder, const char *name)
 {
 	int error = 0;
@@ -61,11 +70,7 @@ int recorder_begin(struct recorder *recorder, const char *name)
 	recorder->call_count++;
 	if (recorder->fail_nth && !--recorder->fail_nth)
 		error = recorder->fail_nth_error;
-	if (recorder->fail_name && recorder->fail_name_times &&
-	    !strcmp(recorder->fail_name, name)) {
-		recorder->fail_name_times--;
-		error = recorder->fail_name_error;
-	}
+	error = recorder_named_failure(recorder, name) ?: error;
 	if (!recorder->is_owned && strcmp(name, "SET_OWNER")) {
 		fault(recorder, "%s without an owner", name);
 		error = EPERM;

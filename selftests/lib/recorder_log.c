@@ -114,9 +114,12 @@ int recorder_set_log_fd(struct vhb_kdev *kdev, int fd)
 int recorder_send_rarp(struct vhb_kdev *kdev, const uint8_t *mac)
 {
 	struct recorder *recorder = (struct recorder *)kdev;
+	int error;
 
 	pthread_mutex_lock(&recorder->lock);
-	return recorder_finish(recorder, mac[0] & 1 ? -EINVAL : 0,
+	error = mac[0] & 1 ? EINVAL :
+			     recorder_named_failure(recorder, "SEND_RARP");
+	return recorder_finish(recorder, -error,
 			       "SEND_RARP %02x:%02x:%02x:%02x:%02x:%02x",
 			       mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }

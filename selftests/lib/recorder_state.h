@@ -97,6 +97,9 @@ struct recorder {
  */
 extern const struct vhb_kdev_ops recorder_ops;
 
+/** recorder_named_failure() - recorder_fail_named(): an errno, or 0; lock held */
+int recorder_named_failure(struct recorder *recorder, const char *name);
+
 /** recorder_begin() - takes the lock, which recorder_finish() gives back */
 int recorder_begin(struct recorder *recorder, const char *name);
 int recorder_finish(struct recorder *recorder, int ret, const char *format, ...)

@@ -363,6 +363,11 @@ void translator_detach(struct translator *translator)
 	translator->frontend = NULL;
 }
 
+void translator_tell(struct translator *translator, uint64_t iova)
+{
+	answer(translator, iova);
+}
+
 int translator_invalidate(struct translator *translator, uint64_t iova,
 			  uint64_t size_bytes)
 {

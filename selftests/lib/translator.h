@@ -63,6 +63,9 @@ void translator_detach(struct translator *translator);
 int translator_refuse(struct translator *translator, uint64_t iova,
 		      uint64_t size_bytes);
 
+/** translator_tell() - say where a page is that nobody may have missed */
+void translator_tell(struct translator *translator, uint64_t iova);
+
 /** translator_invalidate() - have the back-end forget; it will ask again */
 int translator_invalidate(struct translator *translator, uint64_t iova,
 			  uint64_t size_bytes);

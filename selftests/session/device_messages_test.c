@@ -401,6 +401,25 @@ static void a_channel_for_our_requests_is_kept_until_another_comes(void **state)
 	resources_assert_same(&before);
 }
 
+/* On one of datagrams we would be woken for ever when it is shut down. */
+static void a_channel_for_our_requests_is_a_stream(void **state)
+{
+	struct session_fixture *fixture = *state;
+	int fds[2];
+
+	fixture_start(fixture, 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(socketpair(AF_UNIX, (i ? SOCK_DGRAM :
+							  SOCK_SEQPACKET) |
+						     SOCK_CLOEXEC, 0, fds), 0);
+		assert_int_equal(frontend_tell(&fixture->frontend,
+					       VHB_SET_BACKEND_REQ_FD, NULL, 0,
+					       &fds[1], 1), -EREMOTEIO);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
 static void a_channel_for_our_requests_ends_with_the_session(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -438,6 +457,7 @@ int main(void)
 		fixture_test(a_removed_region_is_named_without_a_descriptor),
 		fixture_test(a_descriptor_with_a_removed_region_is_closed),
 		fixture_test(a_channel_for_our_requests_is_kept_until_another_comes),
+		fixture_test(a_channel_for_our_requests_is_a_stream),
 		fixture_test(a_channel_for_our_requests_ends_with_the_session),
 		fixture_test(a_request_that_is_not_offered_is_acknowledged_as_failed),
 	};

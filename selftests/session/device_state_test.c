@@ -246,6 +246,25 @@ static void a_device_that_runs_has_no_state(void **state)
 	fixture_expect_calls(fixture, "STOP 1\nSAVE\nLOAD 1\n");
 }
 
+static void a_refused_transfer_leaves_the_one_before(void **state)
+{
+	struct session_fixture *fixture = *state;
+	uint8_t stream[STREAM_BYTES + 1];
+	int fd;
+
+	begin(fixture);
+	recorder_set_state(fixture->recorder, second);
+	save(fixture, stream);
+	recorder_set_state(fixture->recorder, first);
+	ok(device_state_begin(&fixture->frontend, VHB_TRANSFER_LOAD, &fd));
+	assert_int_equal(write(fd, stream, STREAM_BYTES), STREAM_BYTES);
+	close(fd);
+	expect_failed(fixture, 2, 0);
+	expect_failed(fixture, VHB_TRANSFER_SAVE, 1);
+	ok(device_state_check(&fixture->frontend));
+	expect_state(fixture, second);
+}
+
 static void check_without_a_transfer_fails(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -295,6 +314,7 @@ int main(void)
 		fixture_test(streams_of_others_are_refused),
 		fixture_test(other_directions_and_phases_are_refused),
 		fixture_test(a_device_that_runs_has_no_state),
+		fixture_test(a_refused_transfer_leaves_the_one_before),
 		fixture_test(check_without_a_transfer_fails),
 		fixture_test(the_last_transfer_counts),
 		fixture_test(needs_the_feature),

@@ -192,28 +192,21 @@ static void test_without_a_channel_it_says_so_once_and_waits(void **state)
 	close(channel);
 }
 
-/* Before a miss is sent, what came is thrown away. */
-static void test_replies_that_nobody_asked_for_are_dropped(void **state)
+/* Nobody reads them: who sends them stops itself, and is asked all the same. */
+static void test_replies_that_nobody_asked_for_do_no_harm(void **state)
 {
 	struct session_fixture *fixture = *state;
 	const int channel = iommu_fixture_run(fixture, 1);
 	char reply[20] = { 1, 0, 0, 0, 5, 0, 0, 0, 8 };
-	size_t sent_bytes = 0;
 
-	for (unsigned int i = 0; i < 20000; i++) {
-		ssize_t sent = send(channel, reply, sizeof(reply),
-				    MSG_DONTWAIT);
-
-		if (sent > 0) {
-			sent_bytes += sent;
-			continue;
-		}
-		/* Full: the next miss makes room. */
-		assert_int_equal(errno, EAGAIN);
+	while (send(channel, reply, sizeof(reply), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	for (unsigned int i = 0; i < 100; i++) {
 		recorder_miss(fixture->recorder, iova_of(i), VHOST_ACCESS_RO);
 		iommu_expect_miss(channel, iova_of(i), VHOST_ACCESS_RO);
 	}
-	assert_true(sent_bytes > 300000);
+	fixture_expect_alive(fixture);
 	close(channel);
 }
 
@@ -321,7 +314,7 @@ int main(void)
 		iommu_fixture_test(test_a_front_end_may_leave_with_a_full_channel),
 		iommu_fixture_test(test_a_new_channel_takes_over_what_waits),
 		iommu_fixture_test(test_without_a_channel_it_says_so_once_and_waits),
-		iommu_fixture_test(test_replies_that_nobody_asked_for_are_dropped),
+		iommu_fixture_test(test_replies_that_nobody_asked_for_do_no_harm),
 		iommu_fixture_test(test_misses_take_no_replies_of_calls),
 		iommu_fixture_test(test_a_channel_that_closes_harms_nobody),
 	};

@@ -172,6 +172,21 @@ static void a_rarp_goes_out(void **state)
 			     "SEND_RARP ff:ff:ff:ff:ff:ff = EINVAL\n");
 }
 
+/* QEMU asks for no reply when its guest has moved: it must not lose its device. */
+static void a_rarp_that_fails_harms_nobody(void **state)
+{
+	static const uint8_t mac[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
+	struct session_fixture *fixture = *state;
+
+	log_start(fixture, LOG_FEATURES, 1);
+	fixture->frontend.need_reply = false;
+	recorder_fail_named(fixture->recorder, "SEND_RARP", ENETDOWN, 1);
+	ok(frontend_send_rarp(&fixture->frontend, mac));
+	fixture_expect_alive(fixture);
+	fixture_expect_calls(fixture, "SEND_RARP 52:54:00:12:34:56 = ENETDOWN\n");
+	assert_true(recorder_is_running(fixture->recorder, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +197,7 @@ int main(void)
 		log_fixture_test(a_log_in_the_front_end_is_refused),
 		log_fixture_test(a_device_without_a_log_has_none),
 		log_fixture_test(a_rarp_goes_out),
+		log_fixture_test(a_rarp_that_fails_harms_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

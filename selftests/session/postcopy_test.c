@@ -423,6 +423,39 @@ static void a_bad_table_loses_nothing(void **state)
 	page_server_stop(&server);
 }
 
+/* A table without what a vring uses: it still waits, and can be replaced. */
+static void a_refused_ack_leaves_the_table_waiting(void **state)
+{
+	struct session_fixture *fixture = *state;
+	struct page_server server;
+	struct guest_memory other;
+	const uint64_t taken = 0;
+	uint64_t bases[1];
+
+	assert_int_equal(guest_memory_create(&other, 1, 0x10000000,
+					     0x777700000000), 0);
+	begin(fixture, &server);
+	fixture_start_vring(fixture, 0);
+	share(fixture, &server);
+	assert_int_equal(page_server_start(&server), 0);
+	assert_int_equal(postcopy_ack(&fixture->frontend, VHB_SET_MEM_TABLE, 0),
+			 0);
+	fixture_forget_calls(fixture);
+	assert_int_equal(postcopy_set_mem_table(&fixture->frontend,
+						&other.region, &other.fd, 1,
+						bases), 0);
+	fixture->frontend.need_reply = true;
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(frontend_tell(&fixture->frontend,
+					       VHB_SET_MEM_TABLE, &taken,
+					       sizeof(taken), NULL, 0),
+				 -EREMOTEIO);
+	fixture_expect_calls(fixture, "");
+	assert_true(recorder_is_running(fixture->recorder, 0));
+	guest_memory_destroy(&other);
+	page_server_stop(&server);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -440,6 +473,7 @@ int main(void)
 		fixture_test(steps_out_of_order_are_refused),
 		fixture_test(a_front_end_that_cannot_answer_is_let_go),
 		fixture_test(a_bad_table_loses_nothing),
+		fixture_test(a_refused_ack_leaves_the_table_waiting),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -11,6 +11,9 @@
 #define TINY_CHAINS 6
 #define LOGGED_CHAINS 20
 #define SWAPS 60
+/* More than there may be entries */
+#define HOLES 2108
+#define FAR_IOVA (UINT64_C(1) << 40)
 
 static struct echo echo;
 
@@ -212,7 +215,36 @@ static void test_dirty_log(void **state)
 	bridge_log_close(&bitmap);
 }
 
+/* Each hole in an entry makes two of it; the oldest are forgotten. */
+static void test_holes_make_no_more_entries_than_there_may_be(void **state)
+{
+	const uint64_t last = FAR_IOVA + (HOLES - 1) * UINT64_C(2) * PAGE;
+	struct vhost_msg_v2 message = {
+		.type = VHOST_IOTLB_MSG_V2,
+		.iotlb = {
+			.iova = FAR_IOVA,
+			.size = HOLES * UINT64_C(2) * PAGE,
+			.uaddr = (uintptr_t)bridge.base + (42u << 20),
+			.perm = VHOST_ACCESS_RO,
+			.type = VHOST_IOTLB_UPDATE,
+		},
+	};
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(bridge_iotlb_write(&bridge, &message), 0);
+	for (i = 0; i < HOLES; i++)
+		bridge_iotlb_unmap(&bridge, FAR_IOVA + (2 * i + 1) * PAGE, PAGE);
+	run_mapped();
+	bridge_iotlb_map(&bridge, TARGET_GPA, PAGE, VHOST_ACCESS_WO);
+	send_copy(last, TARGET_GPA, 10);
+	assert_true(bridge_take(&bridge.queues[0], NULL) >= 0);
+	send_copy(FAR_IOVA, TARGET_GPA, 10);
+	assert_miss(FAR_IOVA, VHOST_ACCESS_RO);
+}
+
 static const struct fixture_case cases[] = {
+	CASE(test_holes_make_no_more_entries_than_there_may_be),
 	CASE(test_pages_mapped_on_miss),
 	CASE(test_odd_pieces),
 	CASE(test_tiny_pieces),

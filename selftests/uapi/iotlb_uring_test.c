@@ -4,7 +4,13 @@
 #include "lib/bridge_uring.h"
 #include "uapi/iotlb_fixture.h"
 
+#include <fcntl.h>
+
 #include <linux/vhost_types.h>
+
+/* Enough of both that the drain comes in the midst of the batch */
+#define BATCHES 50
+#define NOPS 32
 
 static struct bridge_uring uring;
 
@@ -104,7 +110,85 @@ static void test_stop_gives_up_when_told_to(void **state)
 	bridge_uring_close(&uring);
 }
 
+/*
+ * io_uring has a lock of its own, under which a batch is submitted and a command is
+ * marked as waiting.
+ */
+static void test_drain_and_invalidate_in_one_batch(void **state)
+{
+	const struct vhost_bridge_uring area = { .index = 0 };
+	struct vhost_msg_v2 message = {
+		.type = VHOST_IOTLB_MSG_V2,
+		.iotlb = {
+			.iova = TARGET_GPA,
+			.size = PAGE,
+			.type = VHOST_IOTLB_INVALIDATE,
+		},
+	};
+	unsigned int round, i;
+
+	(void)state;
+	bridge_uring_open(&uring);
+	run_mapped();
+	/* Then messages are written at once, by who submits them. */
+	assert_int_equal(fcntl(bridge.fd, F_SETFL, O_NONBLOCK), 0);
+	for (round = 0; round < BATCHES; round++) {
+		bridge_uring_add(&uring, &bridge, VHOST_BRIDGE_URING_DRAIN,
+				 area, 1)->flags |= IOSQE_ASYNC;
+		for (i = 0; i < NOPS; i++)
+			bridge_uring_add_nop(&uring);
+		bridge_uring_add_write(&uring, &bridge, &message,
+				       sizeof(message), 2);
+		bridge_uring_submit(&uring, NOPS + 2);
+		for (i = 0; i < 2; i++) {
+			int result = 0;
+			uint64_t tag = bridge_uring_wait(&uring, BRIDGE_WAIT_MS,
+							 &result);
+
+			assert_int_equal(result, tag == 1 ? 0 :
+						 (int)sizeof(message));
+		}
+		assert_int_equal(bridge_start(&bridge, 0), 0);
+	}
+	bridge_uring_close(&uring);
+}
+
+/* The next owner must not be told what concerned this one. */
+static void test_reset_owner_ends_what_waits(void **state)
+{
+	(void)state;
+	bridge_uring_open(&uring);
+	run_mapped();
+	send_copy(SOURCE_GPA, TARGET_GPA, 8);
+	assert_miss(TARGET_GPA, VHOST_ACCESS_WO);
+	send_to(VHOST_BRIDGE_URING_EVENT, 1);
+	assert_int_equal(VHOST_BRIDGE_EVENT_KIND(bridge_uring_answer(&uring, 1)),
+			 VHOST_BRIDGE_EVENT_MISS);
+	send_to(VHOST_BRIDGE_URING_EVENT, 2);
+	bridge_uring_assert_silence(&uring);
+	assert_int_equal(bridge_call(&bridge, VHOST_RESET_OWNER, NULL), 0);
+	assert_int_equal(bridge_uring_answer(&uring, 2), -ECANCELED);
+	bridge_uring_close(&uring);
+}
+
+static void test_reset_owner_forgets_news(void **state)
+{
+	(void)state;
+	bridge_uring_open(&uring);
+	run_mapped();
+	send_copy(SOURCE_GPA, TARGET_GPA, 8);
+	assert_miss(TARGET_GPA, VHOST_ACCESS_WO);
+	assert_int_equal(bridge_call(&bridge, VHOST_RESET_OWNER, NULL), 0);
+	assert_int_equal(bridge_call(&bridge, VHOST_SET_OWNER, NULL), 0);
+	send_to(VHOST_BRIDGE_URING_EVENT, 1);
+	bridge_uring_assert_silence(&uring);
+	bridge_uring_close(&uring);
+}
+
 static const struct fixture_case cases[] = {
+	CASE(test_drain_and_invalidate_in_one_batch),
+	CASE(test_reset_owner_ends_what_waits),
+	CASE(test_reset_owner_forgets_news),
 	CASE(test_event_tells_of_a_miss),
 	CASE(test_drain_waits_for_an_answer),
 	CASE(test_drain_gives_up_when_told_to),

@@ -254,7 +254,8 @@ static int start_vring(struct vhb_kdev *kdev, unsigned int index)
 				     blk->slot_addrs[index]);
 	if (!ret)
 		blk->is_running[index] = true;
-	return ret;
+	/* What the guest may not read now, it may when the IOTLB is told more. */
+	return ret == -EACCES && blk->iotlb.is_open ? -EAGAIN : ret;
 }
 
 static int stop_vring(struct vhb_kdev *kdev, unsigned int index,

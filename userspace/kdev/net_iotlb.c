@@ -2,18 +2,37 @@
 /* vhost-net has an IOTLB each descriptor; the front-end knows of one. */
 #include "kdev/net_private.h"
 
-/* Without a back-end a vring misses nothing, and the kernel forgets what it did. */
+#include <string.h>
+
+#include "kdev/vhost_ioctl.h"
+#include "lib/log.h"
+
+/*
+ * Without a back-end a vring misses nothing, and the kernel forgets what it did. One
+ * that waits for the IOTLB has none, but misses its used ring each time it is tried:
+ * that it shall have none is said all the same.
+ */
 static void on_flood(struct vhb_iotlb_port *port)
 {
 	const struct vhb_net *net = port->device;
 	const unsigned int vhost = port - net->iotlbs;
+	bool is_any_running = false;
 	unsigned int index;
+	int ret;
 
-	for (index = 0; index < 2 * net->pair_count; index++)
-		if (net->is_running[index] && port->listener &&
-		    vhb_net_vhost_of(net, index) == vhost)
-			port->listener->on_unanswered(port->listener->argument,
-						      index);
+	for (index = 0; index < 2 * net->pair_count; index++) {
+		if (!net->is_running[index] || !port->listener ||
+		    vhb_net_vhost_of(net, index) != vhost)
+			continue;
+		is_any_running = true;
+		port->listener->on_unanswered(port->listener->argument, index);
+	}
+	if (is_any_running)
+		return;
+	ret = vhb_vhost_net_set_backend(net->vhost_fds[vhost], 0, -1);
+	if (ret)
+		vhb_warn("misses of the IOTLB are not forgotten: %s",
+			 strerrordesc_np(-ret));
 }
 
 int vhb_net_set_iotlb(struct vhb_net *net, bool is_on)

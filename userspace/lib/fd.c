@@ -35,6 +35,16 @@ bool vhb_fd_is_unix_socket(int fd)
 	       family == AF_UNIX;
 }
 
+bool vhb_fd_is_unix_stream(int fd)
+{
+	socklen_t length = sizeof(int);
+	int type;
+
+	return vhb_fd_is_unix_socket(fd) &&
+	       !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) &&
+	       type == SOCK_STREAM;
+}
+
 /* Only these file systems know seals; the rest fails without being asked. */
 bool vhb_fd_is_shared_memory(int fd)
 {

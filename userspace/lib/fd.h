@@ -27,6 +27,9 @@ bool vhb_fd_is_eventfd(int fd);
  */
 bool vhb_fd_is_unix_socket(int fd);
 
+/** vhb_fd_is_unix_stream() - is it one of type SOCK_STREAM? */
+bool vhb_fd_is_unix_stream(int fd);
+
 /**
  * vhb_fd_is_shared_memory() - is it a memfd, or a file on tmpfs or hugetlbfs?
  * @fd: a descriptor

@@ -8,6 +8,7 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
+#include "lib/log.h"
 #include "session/handle_inband.h"
 #include "session/handlers.h"
 
@@ -109,9 +110,10 @@ int vhb_edit_owner(struct vhb_session *session, struct vhb_want *want,
 int vhb_edit_backend_fd(struct vhb_session *session, struct vhb_want *want,
 			struct vhb_message *message)
 {
-	if (!vhb_fd_is_unix_socket(message->fds[0]))
+	/* Of no other kind is it told, by poll(2), that nothing comes any more. */
+	if (!vhb_fd_is_unix_stream(message->fds[0]))
 		return vhb_refuse(session, -EINVAL,
-				  "the descriptor is no UNIX socket");
+				  "the descriptor is no UNIX stream socket");
 	want->backend_fd = message->fds[0];
 	message->fds[0] = -1;
 	return 0;
@@ -260,8 +262,15 @@ int vhb_act_rarp(struct vhb_session *session, struct vhb_want *want,
 	memcpy(mac, message->payload.bytes, sizeof(mac));
 	if (kdev->ops->send_rarp)
 		ret = kdev->ops->send_rarp(kdev, mac);
-	if (ret)
+	if (ret == -EINVAL || ret == -EOPNOTSUPP)
 		return vhb_refuse(session, ret, "RARP: %s",
 				  strerrordesc_np(-ret));
+	/*
+	 * QEMU, whose guest has moved, asks for no reply: it would lose its
+	 * connection, where only an announcement is lost.
+	 */
+	if (ret)
+		vhb_warn("the guest's new place is not announced, RARP: %s",
+			 strerrordesc_np(-ret));
 	return 0;
 }

@@ -34,12 +34,14 @@ static int check_suspended(struct vhb_session *session)
 	return 0;
 }
 
+/* A transfer that is refused leaves the one that was. */
 static int begin(struct vhb_session *session,
 		 const struct vhb_wire_transfer *wanted, int *fd_out)
 {
-	struct vhb_state_transfer *transfer = &session->transfer;
+	struct vhb_state_transfer transfer;
 	int ret;
 
+	vhb_state_init(&transfer);
 	if (wanted->phase != VHB_TRANSFER_STOPPED)
 		return vhb_refuse(session, -EINVAL,
 				  "phase %u, where only 0 (stopped) is known",
@@ -50,17 +52,21 @@ static int begin(struct vhb_session *session,
 	switch (wanted->direction) {
 	case VHB_TRANSFER_SAVE:
 		ret = vhb_device_state_save(session->config.kdev, fd_out);
-		transfer->result = ret;
+		transfer.result = ret;
 		break;
 	case VHB_TRANSFER_LOAD:
-		ret = vhb_device_state_receive(fd_out, &transfer->kept_fd);
+		ret = vhb_device_state_receive(fd_out, &transfer.kept_fd);
 		break;
 	default:
 		return vhb_refuse(session, -EINVAL,
 				  "direction %u is neither 0 (save) nor 1 (load)",
 				  wanted->direction);
 	}
-	return ret ? vhb_refuse(session, ret, "%s", strerrordesc_np(-ret)) : 0;
+	if (ret)
+		return vhb_refuse(session, ret, "%s", strerrordesc_np(-ret));
+	vhb_state_end(&session->transfer);
+	session->transfer = transfer;
+	return 0;
 }
 
 /* The front-end's own channel is closed: ours takes its place. */
@@ -70,7 +76,6 @@ size_t vhb_reply_state_fd(struct vhb_session *session,
 {
 	int fd;
 
-	vhb_state_end(&session->transfer);
 	reply->u64 = 0;
 	if (begin(session, &message->payload.transfer, &fd)) {
 		vhb_log_refusal(session, message, false);

@@ -10,14 +10,10 @@
 
 #include "lib/bits.h"
 #include "lib/log.h"
-#include "session/handle_inband.h"
 #include "session/postcopy.h"
 #include "session/program.h"
 #include "session/state.h"
 #include "wire/backend.h"
-
-/* Bytes of replies nobody asked for that are thrown away at a time, at most */
-#define REPLIES_DROPPED_BYTES 16384
 
 bool vhb_iotlb_is_wanted(const struct vhb_want *want)
 {
@@ -195,22 +191,6 @@ static bool has_channel(const struct vhb_want *want)
 			   VHB_PROTOCOL_F_BACKEND_REQ);
 }
 
-/*
- * We ask for none, but a front-end that sends some must not get stuck. Once: one
- * that never stops to send must not keep us. In-band notifications are asked to be
- * answered; who waits for that reads the channel.
- */
-static void drop_replies(const struct vhb_session *session)
-{
-	char bytes[REPLIES_DROPPED_BYTES];
-
-	if (vhb_is_inband(&session->want))
-		return;
-	while (recv(session->want.backend_fd, bytes, sizeof(bytes),
-		    MSG_DONTWAIT) < 0 && errno == EINTR)
-		;
-}
-
 static int ask(int fd, const struct vhb_miss *miss)
 {
 	const struct vhb_wire_iotlb payload = {
@@ -285,7 +265,6 @@ void vhb_iotlb_resume(struct vhb_session *session)
 
 	if (!queue->count || queue->watch.value || !has_channel(&session->want))
 		return;
-	drop_replies(session);
 	while (queue->count && !ret) {
 		ret = ask(fd, &queue->misses[queue->first]);
 		if (ret)

@@ -285,8 +285,18 @@ static void take_waiting_map(struct vhb_session *session, struct vhb_want *want)
 {
 	if (!session->postcopy->waiting_map)
 		return;
-	want->map = session->postcopy->waiting_map;
-	session->postcopy->waiting_map = NULL;
+	want->map = vhb_memory_map_get(session->postcopy->waiting_map);
+}
+
+void vhb_postcopy_settle(struct vhb_session *session)
+{
+	struct vhb_postcopy *postcopy = session->postcopy;
+
+	if (!postcopy || !postcopy->waiting_map ||
+	    session->want.map != postcopy->waiting_map)
+		return;
+	vhb_memory_map_put(postcopy->waiting_map);
+	postcopy->waiting_map = NULL;
 }
 
 int vhb_edit_postcopy_ack(struct vhb_session *session, struct vhb_want *want,

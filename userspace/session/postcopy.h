@@ -50,6 +50,9 @@ bool vhb_postcopy_is_ack(const struct vhb_session *session,
 bool vhb_postcopy_is_own_reply(const struct vhb_session *session,
 			       const struct vhb_message *message);
 
+/** vhb_postcopy_settle() - what is wanted now is programmed: a map waits no more */
+void vhb_postcopy_settle(struct vhb_session *session);
+
 /** vhb_postcopy_map() - what the next change of memory goes on from */
 struct vhb_memory_map *vhb_postcopy_map(const struct vhb_session *session,
 					const struct vhb_want *want);

@@ -186,6 +186,7 @@ static int program_next(struct vhb_session *session)
 	drop_difference(&session->want, &session->next);
 	session->want = session->next;
 	settle_bases(&session->want);
+	vhb_postcopy_settle(session);
 	vhb_iotlb_resume(session);
 	return 0;
 }
