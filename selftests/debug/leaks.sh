@@ -3,18 +3,13 @@
 # Whatever ran on this kernel since it booted has lost no memory; so the last test of all.
 set -euo pipefail
 
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+# shellcheck source=selftests/lib/ktap.sh
+. ../lib/ktap.sh
 # shellcheck source=selftests/lib/kmemleak.sh
-. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/kmemleak.sh"
+. ../lib/kmemleak.sh
 
-printf 'TAP version 13\n'
-if ! kmemleak_usable; then
-	printf '1..0 # SKIP no kmemleak: this needs the debug kernel\n'
-	exit 4
-fi
-printf '1..1\n'
-if kmemleak_check; then
-	printf 'ok 1 no memory is lost\n'
-else
-	printf 'not ok 1 no memory is lost\n'
-	exit 1
-fi
+kmemleak_usable || ktap_skip_all "no kmemleak: this needs the debug kernel"
+ktap_plan 1
+ktap_case "no memory is lost" kmemleak_check
+ktap_end

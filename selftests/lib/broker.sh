@@ -14,7 +14,6 @@
 #   wait_for WHAT COMMAND...           until the command succeeds, ten seconds at most
 #   fails COMMAND...                   succeeds if the command does not
 #   says, misused                      what the broker says when it does not run
-#   manual_page_names_every_option     a case
 #   run_cases FUNCTION...              KTAP; a case fails when any command in it does
 : "${device_type:?}"
 declare -A pids=()
@@ -139,19 +138,6 @@ says() {
 # misused WHAT REMEDY ARGUMENT...: wrong usage
 misused() {
 	says 2 "$1" "$2" "$broker" "${@:3}"
-}
-
-manual_page_names_every_option() {
-	local page=../../Documentation/man/vhost-bridge-$device_type.8 option
-
-	[ -e "$page" ] || skip_case "no $page"
-	sed 's/\\-/-/g' "$page" >"$work/page"
-	for option in $("$broker" "$device_type" --help | grep -oE -- '^  --[a-z-]+=?'); do
-		grep -qE -- "^\\.BI? +${option%=}|^\\.BR +${option%=}" "$work/page" || {
-			printf '%s is missing in %s\n' "$option" "$page"
-			return 1
-		}
-	done
 }
 
 # Each case is a subshell with errexit on and brokers of its own; what it says is shown if it fails.

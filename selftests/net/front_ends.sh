@@ -6,7 +6,7 @@
 # Ping, a file over TCP both ways with its checksum compared, and what is special to each. KTAP on standard output; what
 # the guests say goes to standard error when something fails.
 #
-# Functions are called by name, through check and begin:
+# Functions are called by name, through ktap_case and begin:
 # shellcheck disable=SC2317
 set -euo pipefail
 
@@ -15,48 +15,23 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 # shellcheck source-path=SCRIPTDIR source=../guests/lib.sh
 . ../guests/lib.sh
 
-skip_all() {
-	printf 'KTAP version 1\n1..0 # SKIP %s\n' "$*"
-	exit 4
-}
+# shellcheck source-path=SCRIPTDIR source=../lib/ktap.sh
+. ../lib/ktap.sh
 
 modprobe -q vhost_net || true
-{ : <>/dev/vhost-net; } 2>/dev/null || skip_all "/dev/vhost-net cannot be opened"
+{ : <>/dev/vhost-net; } 2>/dev/null || ktap_skip_all "/dev/vhost-net cannot be opened"
 for program in dpdk-testpmd linux.uml qemu-system-x86_64 ethtool socat busybox; do
-	command -v "$program" >/dev/null || skip_all "$program is missing"
+	command -v "$program" >/dev/null || ktap_skip_all "$program is missing"
 done
 
-number=0 failed=0
-
-# check NAME COMMAND...: a case; its output says why it failed
-check() {
-	local name=$1 output
-	shift
-
-	number=$((number + 1))
-	if output=$("$@" 2>&1); then
-		printf 'ok %d %s\n' "$number" "$name"
-	else
-		failed=1
-		printf '# %s\n' "${output//$'\n'/$'\n'# }"
-		printf 'not ok %d %s\n' "$number" "$name"
-	fi
-}
-
-# begin NAME COMMAND...: the same in this shell, for what sets its state or waits for its children
+# begin NAME COMMAND...: a case in this shell, for what sets its state or waits for its children
 begin() {
 	local name=$1 status=0
 	shift
 
-	number=$((number + 1))
 	"$@" >"$VHB_RUN/begin.out" 2>&1 || status=$?
-	if [ "$status" -eq 0 ]; then
-		printf 'ok %d %s\n' "$number" "$name"
-	else
-		failed=1
-		sed 's/^/# /' "$VHB_RUN/begin.out"
-		printf 'not ok %d %s\n' "$number" "$name"
-	fi
+	[ "$status" -eq 0 ] || sed 's/^/# /' "$VHB_RUN/begin.out"
+	ktap_result "$status" "$name"
 	return "$status"
 }
 
@@ -65,7 +40,7 @@ give_up() {
 	local name
 
 	for name in "$@"; do
-		check "$name" complain "the guest did not start"
+		ktap_case "$name" complain "the guest did not start"
 	done
 }
 
@@ -73,9 +48,9 @@ same_traffic() {
 	local guest=$1
 
 	head -c 2097152 /dev/urandom >"$VHB_RUN/file"
-	check "$guest: ping" ping_check "$guest"
-	check "$guest: file to the guest" transfer_check to-guest "$guest" "$VHB_RUN/file"
-	check "$guest: file from the guest" transfer_check from-guest "$guest" "$VHB_RUN/file"
+	ktap_case "$guest: ping" ping_check "$guest"
+	ktap_case "$guest: file to the guest" transfer_check to-guest "$guest" "$VHB_RUN/file"
+	ktap_case "$guest: file from the guest" transfer_check from-guest "$guest" "$VHB_RUN/file"
 }
 
 # host_and_guest GUEST NET START: a broker and a guest on 10.88.NET.0/24
@@ -115,7 +90,7 @@ dpdk_cases() {
 	begin "dpdk: leaves" guest_stop dpdk || true
 	if begin "dpdk: the next one on the same broker starts" \
 		dpdk_start txonly "$VHB_RUN/dpdk.sock" txonly; then
-		check "dpdk: 100000 packets do not wake the broker" broker_slept
+		ktap_case "dpdk: 100000 packets do not wake the broker" broker_slept
 		dpdk_stop txonly KILL || true
 	else
 		give_up "dpdk: 100000 packets do not wake the broker"
@@ -166,12 +141,12 @@ uml_cases() {
 	broker_options=(--mac=52:54:00:12:34:56 --queue-pairs=2 -vv)
 	if host_and_guest uml 2 uml_guest_start; then
 		same_traffic uml
-		check "uml: has the address the broker was told" guest_exec uml \
+		ktap_case "uml: has the address the broker was told" guest_exec uml \
 			"busybox grep -qi 52:54:00:12:34:56 /sys/class/net/eth0/address"
-		check "uml: control queue is served" uml_controls
-		check "uml: two queue pairs" uml_takes_two_pairs
-		check "uml: link goes down and up with the tap" uml_sees_the_cable
-		check "uml: driver is unbound and bound again" uml_rebinds
+		ktap_case "uml: control queue is served" uml_controls
+		ktap_case "uml: two queue pairs" uml_takes_two_pairs
+		ktap_case "uml: link goes down and up with the tap" uml_sees_the_cable
+		ktap_case "uml: driver is unbound and bound again" uml_rebinds
 	else
 		give_up "uml: ping" "uml: file to the guest" "uml: file from the guest" \
 			"uml: has the address the broker was told" "uml: control queue is served" \
@@ -198,7 +173,7 @@ qemu_cases() {
 	if host_and_guest qemu 3 qemu_guest_start; then
 		same_traffic qemu
 		# Bits 0, 1, 11 and 15: checksums both ways, TSO from the guest, mergeable buffers
-		check "qemu: keeps offloads and mergeable buffers" guest_exec qemu \
+		ktap_case "qemu: keeps offloads and mergeable buffers" guest_exec qemu \
 			"cut -b1,2,12,16 /sys/class/net/eth0/device/features | grep -qx 1111"
 		begin "qemu: goes on with the next broker after kill -9" qemu_broker_is_killed || true
 	else
@@ -224,7 +199,7 @@ bridge_cases() {
 		--tap=right0 --bridge=vhbbr0 || true
 	if begin "bridge: first guest starts" uml_guest_start left "$VHB_RUN/left.sock" 10.88.4.2/24 &&
 		begin "bridge: second guest starts" uml_guest_start right "$VHB_RUN/right.sock" 10.88.4.3/24; then
-		check "bridge: one User-Mode Linux pings the other" uml_pings_uml
+		ktap_case "bridge: one User-Mode Linux pings the other" uml_pings_uml
 	else
 		give_up "bridge: one User-Mode Linux pings the other"
 	fi
@@ -239,5 +214,5 @@ dpdk_cases
 uml_cases
 qemu_cases
 bridge_cases
-printf '1..%d\n' "$number"
-exit "$failed"
+printf '1..%d\n' "$ktap_count"
+ktap_end
