@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "loop/timer.h"
 #include "wire/socket.h"
@@ -39,17 +39,9 @@ struct vhb_connector {
 	void *argument;
 	struct vhb_timer timer;
 	unsigned int pause_ms;
-	uint64_t connected_ms;
+	int64_t connected_ms;
 	bool is_waiting;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void lengthen_pause(struct vhb_connector *connector)
 {
@@ -100,7 +92,7 @@ static void attempt(void *argument)
 	if (connector->is_waiting)
 		vhb_warn("%s: connected", connector->path);
 	connector->is_waiting = false;
-	connector->connected_ms = now_ms();
+	connector->connected_ms = vhb_now_ms();
 	connector->function(connector->argument, fd);
 }
 
@@ -131,7 +123,7 @@ int vhb_connector_go(struct vhb_connector *connector)
 
 	if (is_first)
 		return vhb_timer_set(&connector->timer, AT_ONCE_MS);
-	if (now_ms() - connector->connected_ms >= GOOD_MS)
+	if (vhb_now_ms() - connector->connected_ms >= GOOD_MS)
 		connector->pause_ms = 0;
 	lengthen_pause(connector);
 	return vhb_timer_set(&connector->timer, connector->pause_ms);

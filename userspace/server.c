@@ -28,8 +28,7 @@
  * @session: the session there is, or NULL
  * @is_stopping: it was told to end
  * @timer: how long it waits then
- * @socket_dev: of the socket file
- * @socket_ino: likewise; 0 when it is not ours
+ * @socket_file: where front-ends connect, when we made it
  * @accept_failed: that was said already
  */
 struct vhb_server {
@@ -40,8 +39,7 @@ struct vhb_server {
 	struct vhb_session *session;
 	bool is_stopping;
 	struct vhb_timer timer;
-	dev_t socket_dev;
-	ino_t socket_ino;
+	struct vhb_socket_file socket_file;
 	bool accept_failed;
 };
 
@@ -59,7 +57,7 @@ static int await_front_end(struct vhb_server *server)
 				   watch_listener(server);
 }
 
-static void listen_on(struct vhb_server *server)
+static void await_or_stop(struct vhb_server *server)
 {
 	int ret = await_front_end(server);
 
@@ -75,7 +73,7 @@ static void next_front_end(struct vhb_server *server)
 	    (server->listen_fd < 0 && !server->connector))
 		vhb_loop_stop(server->config.loop);
 	else
-		listen_on(server);
+		await_or_stop(server);
 }
 
 static void on_session_end(void *argument)
@@ -156,14 +154,14 @@ static void on_connection(void *argument, unsigned int events)
 	if (fd < 0) {
 		if (fd != -EAGAIN)
 			wait_after(server, fd);
-		listen_on(server);
+		await_or_stop(server);
 		return;
 	}
 	server->accept_failed = false;
 	serve(server, fd);
 }
 
-static int report_listen_error(const char *path, int error)
+static int report_socket_error(const char *path, int error)
 {
 	switch (error) {
 	case -EADDRINUSE:
@@ -187,7 +185,8 @@ static int report_listen_error(const char *path, int error)
 			path);
 		break;
 	default:
-		vhb_err("%s: cannot listen: %s", path, strerrordesc_np(-error));
+		vhb_err("%s: no socket for front-ends: %s", path,
+			strerrordesc_np(-error));
 	}
 	return error;
 }
@@ -195,16 +194,11 @@ static int report_listen_error(const char *path, int error)
 static int listen_on_path(struct vhb_server *server)
 {
 	const char *path = server->config.socket_path;
-	struct stat st;
 
 	server->listen_fd = vhb_socket_listen(path);
 	if (server->listen_fd < 0)
-		return report_listen_error(path, server->listen_fd);
-
-	if (!stat(path, &st)) {
-		server->socket_dev = st.st_dev;
-		server->socket_ino = st.st_ino;
-	}
+		return report_socket_error(path, server->listen_fd);
+	vhb_socket_file_note(&server->socket_file, path);
 	return 0;
 }
 
@@ -215,7 +209,7 @@ static int connect_to_path(struct vhb_server *server)
 
 	ret = vhb_connector_create(server->config.loop, path, serve, server,
 				   &server->connector);
-	return ret ? report_listen_error(path, ret) : 0;
+	return ret ? report_socket_error(path, ret) : 0;
 }
 
 static int adopt_fd(struct vhb_server *server)
@@ -284,23 +278,12 @@ destroy:
 	return ret;
 }
 
-/* Only ours: somebody may have put another socket in its place. */
-static void remove_socket_file(const struct vhb_server *server)
-{
-	const char *path = server->config.socket_path;
-	struct stat st;
-
-	if (path && server->socket_ino && !lstat(path, &st) &&
-	    st.st_dev == server->socket_dev && st.st_ino == server->socket_ino)
-		unlink(path);
-}
-
 /* Nobody waits for a session that ends; who connects is told so at once. */
 static void stop_listening(struct vhb_server *server)
 {
 	vhb_loop_unwatch(server->config.loop, &server->watch);
-	remove_socket_file(server);
-	server->socket_ino = 0;
+	vhb_socket_file_remove(&server->socket_file,
+			       server->config.socket_path);
 	if (server->listen_fd >= 0)
 		close(server->listen_fd);
 	server->listen_fd = -1;

@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include "control/directory.h"
+#include "lib/clock.h"
 
 /* How long a broker may take */
 #define PATIENCE_MS 2000
@@ -23,17 +23,9 @@
 /* Sockets looked at in a directory; who fills it with more sees the first */
 #define SOCKETS_MAX 4096
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 static int connect_to(const char *path)
 {
-	const int64_t end_ms = now_ms() + PATIENCE_MS;
+	const int64_t end_ms = vhb_now_ms() + PATIENCE_MS;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd, ret;
 
@@ -45,7 +37,7 @@ static int connect_to(const char *path)
 		ret = connect(fd, (const struct sockaddr *)&address,
 			      sizeof(address)) ? -errno : 0;
 		/* Others wait for their answer there, as many as it lets wait. */
-		if (ret != -EAGAIN || now_ms() >= end_ms)
+		if (ret != -EAGAIN || vhb_now_ms() >= end_ms)
 			break;
 		poll(NULL, 0, PAUSE_MS);
 	}
@@ -58,7 +50,7 @@ static int connect_to(const char *path)
 /* Returns how many bytes came until the end, or -errno. */
 static ssize_t receive_all(int fd, char *text, size_t room_bytes)
 {
-	const int64_t end_ms = now_ms() + PATIENCE_MS;
+	const int64_t end_ms = vhb_now_ms() + PATIENCE_MS;
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 	size_t used = 0;
 	ssize_t received;
@@ -76,7 +68,7 @@ static ssize_t receive_all(int fd, char *text, size_t room_bytes)
 		}
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		left_ms = end_ms - now_ms();
+		left_ms = end_ms - vhb_now_ms();
 		if (left_ms <= 0)
 			return -ETIMEDOUT;
 		if (poll(&pollfd, 1, left_ms) < 0 && errno != EINTR)

@@ -26,8 +26,7 @@
  * @spare_fd: for a client when there is no descriptor left
  * @watch: of @fd
  * @path: of the socket
- * @device: of the socket file
- * @inode: likewise
+ * @file: of the socket
  * @broker: what is being told
  */
 struct vhb_control {
@@ -36,8 +35,7 @@ struct vhb_control {
 	int spare_fd;
 	struct vhb_watch_ref watch;
 	char path[VHB_CONTROL_PATH_BYTES];
-	dev_t device;
-	ino_t inode;
+	struct vhb_socket_file file;
 	struct vhb_broker broker;
 };
 
@@ -138,7 +136,6 @@ static int watch(struct vhb_control *control)
 static int open_socket(struct vhb_control *control, const char *directory)
 {
 	mode_t old_mask;
-	struct stat st;
 	int ret;
 
 	ret = vhb_control_path(directory, getpid(), control->path);
@@ -152,10 +149,7 @@ static int open_socket(struct vhb_control *control, const char *directory)
 	umask(old_mask);
 	if (control->fd < 0)
 		return control->fd;
-	if (!lstat(control->path, &st)) {
-		control->device = st.st_dev;
-		control->inode = st.st_ino;
-	}
+	vhb_socket_file_note(&control->file, control->path);
 	vhb_control_remove_leftovers(directory);
 	return 0;
 }
@@ -208,23 +202,13 @@ int vhb_control_create(const struct vhb_control_config *config,
 	return 0;
 }
 
-/* Only ours: somebody may have put another socket in its place. */
-static void remove_file(const struct vhb_control *control)
-{
-	struct stat st;
-
-	if (control->inode && !lstat(control->path, &st) &&
-	    st.st_dev == control->device && st.st_ino == control->inode)
-		unlink(control->path);
-}
-
 void vhb_control_destroy(struct vhb_control *control)
 {
 	if (!control)
 		return;
 	vhb_loop_unwatch(control->config.loop, &control->watch);
 	if (control->fd >= 0) {
-		remove_file(control);
+		vhb_socket_file_remove(&control->file, control->path);
 		close(control->fd);
 	}
 	if (control->spare_fd >= 0)

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sys/ioctl.h>
@@ -18,6 +17,7 @@
 #include "control/broker_print.h"
 #include "control/brokers.h"
 #include "control/meter.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 /* How often the rings are looked at: 65535 entries in that time can be told. */
@@ -40,14 +40,6 @@ struct top {
 	bool has_keys;
 	struct termios saved;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 static int take_terminal(struct top *top)
 {
@@ -91,7 +83,7 @@ static bool wait_until(struct top *top, int64_t end_ms)
 		{ .fd = top->signal_fd, .events = POLLIN },
 		{ .fd = top->has_keys ? STDIN_FILENO : -1, .events = POLLIN },
 	};
-	int64_t left_ms = end_ms - now_ms();
+	int64_t left_ms = end_ms - vhb_now_ms();
 	char key;
 
 	if (left_ms < 0)
@@ -183,17 +175,17 @@ static int show(struct top *top, const struct vhb_broker_list *brokers)
 static int watch(struct top *top, struct vhb_broker_list *brokers,
 		 bool *is_over)
 {
-	const int64_t end_ms = now_ms() + top->config->interval_s *
+	const int64_t end_ms = vhb_now_ms() + top->config->interval_s *
 						   INT64_C(1000);
 	int64_t next_ms;
 	int ret;
 
 	for (;;) {
-		next_ms = now_ms() + LOOK_MS;
+		next_ms = vhb_now_ms() + LOOK_MS;
 		*is_over = wait_until(top, next_ms < end_ms ? next_ms : end_ms);
 		vhb_brokers_free(brokers);
 		ret = look(top, brokers);
-		if (ret || *is_over || now_ms() >= end_ms)
+		if (ret || *is_over || vhb_now_ms() >= end_ms)
 			return ret;
 	}
 }

@@ -19,6 +19,7 @@
 #include <linux/close_range.h>
 #include <linux/userfaultfd.h>
 
+#include "lib/clock.h"
 #include "session/memory_map.h"
 
 /* Linux 6.1; headers may be older */
@@ -76,18 +77,10 @@ struct vhb_fault_guard {
 	bool is_over;
 	bool has_fired;
 	unsigned int calm_ticks;
-	uint64_t answered_ms;
+	int64_t answered_ms;
 	unsigned int range_count;
 	struct uffdio_range ranges[RANGE_COUNT_MAX];
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /*
  * The system call wants a privilege for faults of the kernel; who may open the
@@ -222,19 +215,19 @@ static void fire(struct vhb_fault_guard *guard)
 
 static void look(struct vhb_fault_guard *guard)
 {
-	uint64_t patience_ms = PATIENCE_MS;
+	int64_t patience_ms = PATIENCE_MS;
 
 	if (guard->has_fired)
 		return;
 	if (waiting_count(guard))
 		guard->calm_ticks = 0;
 	else if (++guard->calm_ticks >= TICKS_WITHOUT_WAITING)
-		guard->answered_ms = now_ms();
+		guard->answered_ms = vhb_now_ms();
 	if (guard->calm_ticks)
 		return;
 	if (guard->is_hurried || has_hung_up(guard) || is_told_to_end())
 		patience_ms = PATIENCE_AT_END_MS;
-	if (now_ms() - guard->answered_ms >= patience_ms)
+	if (vhb_now_ms() - guard->answered_ms >= patience_ms)
 		fire(guard);
 }
 
@@ -475,7 +468,7 @@ void vhb_fault_guard_busy(struct vhb_fault_guard *guard)
 		return;
 	pthread_mutex_lock(&guard->lock);
 	if (!guard->is_busy)
-		guard->answered_ms = now_ms();
+		guard->answered_ms = vhb_now_ms();
 	guard->calm_ticks = 0;
 	guard->is_busy = true;
 	pthread_cond_signal(&guard->wake);

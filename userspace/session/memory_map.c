@@ -69,7 +69,7 @@ static int identify_file(struct vhb_mapping *mapping, const struct vhb_why *why)
 		  STATX_TYPE | STATX_SIZE | STATX_INO, &file)) {
 		ret = -errno;
 		return refuse(why, region, ret, "cannot examine its file: %s",
-			      strerror(-ret));
+			      strerrordesc_np(-ret));
 	}
 	if (!S_ISREG(file.stx_mode))
 		return refuse(why, region, -EINVAL,
@@ -83,7 +83,7 @@ static int identify_file(struct vhb_mapping *mapping, const struct vhb_why *why)
 	if (ret)
 		return refuse(why, region, ret,
 			      "cannot find its file's page size: %s",
-			      strerror(-ret));
+			      strerrordesc_np(-ret));
 	mapping->device = makedev(file.stx_dev_major, file.stx_dev_minor);
 	mapping->inode = file.stx_ino;
 	return 0;
@@ -283,7 +283,7 @@ static int map_place(struct vhb_memory_map *map, const struct vhb_why *why)
 		if (ret)
 			return refuse(why, &mapping->region, ret,
 				      "cannot map its file: %s",
-				      strerror(-ret));
+				      strerrordesc_np(-ret));
 	}
 	return 0;
 }

@@ -69,7 +69,7 @@ static void fence(const struct vhb_window *window,
 	if (mmap(start, footprint->size_bytes, PROT_NONE,
 		 RESERVE_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED) {
 		vhb_warn("cannot take %p away from the guest: %s", start,
-			 strerror(errno));
+			 strerrordesc_np(errno));
 		return;
 	}
 	madvise(start, footprint->size_bytes, MADV_DONTDUMP);

@@ -85,6 +85,27 @@ int vhb_socket_check_path(const char *path)
 	return address_of(path, &address);
 }
 
+void vhb_socket_file_note(struct vhb_socket_file *file, const char *path)
+{
+	struct stat st;
+
+	*file = (struct vhb_socket_file){ 0 };
+	if (lstat(path, &st))
+		return;
+	file->device = st.st_dev;
+	file->inode = st.st_ino;
+}
+
+void vhb_socket_file_remove(struct vhb_socket_file *file, const char *path)
+{
+	struct stat st;
+
+	if (file->inode && !lstat(path, &st) && st.st_dev == file->device &&
+	    st.st_ino == file->inode)
+		unlink(path);
+	file->inode = 0;
+}
+
 int vhb_socket_connect(const char *path)
 {
 	struct sockaddr_un address;

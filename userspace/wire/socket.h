@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include <sys/types.h>
+
 /**
  * vhb_socket_listen() - listen on a path
  * @path: where; a socket file that nobody listens on any more is replaced,
@@ -14,6 +16,26 @@
  * -ENAMETOOLONG (no room in sun_path), or another -errno.
  */
 int vhb_socket_listen(const char *path);
+
+/**
+ * struct vhb_socket_file - the file of a socket that was made here
+ * @device: the file system's
+ * @inode: in it; 0 for none
+ */
+struct vhb_socket_file {
+	dev_t device;
+	ino_t inode;
+};
+
+/** vhb_socket_file_note() - remember what is there: the socket just made */
+void vhb_socket_file_note(struct vhb_socket_file *file, const char *path);
+
+/**
+ * vhb_socket_file_remove() - remove it, once
+ * @file: as noted; none then
+ * @path: where it was; left alone if somebody has put another in its place
+ */
+void vhb_socket_file_remove(struct vhb_socket_file *file, const char *path);
 
 /**
  * vhb_socket_check_path() - can this be the path of a socket?

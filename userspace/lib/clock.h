@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VHB_LIB_CLOCK_H
+#define VHB_LIB_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/** vhb_now_ms() - milliseconds since some moment; never goes back */
+static inline int64_t vhb_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+#endif
