@@ -8,6 +8,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
+#include "device/device_iotlb.h"
 #include "device/registry.h"
 
 /* What the ring engine does, for every personality */
@@ -20,6 +21,8 @@
 		       BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |		\
 		       BIT_ULL(VIRTIO_F_RING_PACKED) |			\
 		       BIT_ULL(VIRTIO_F_IN_ORDER))
+
+static_assert(VHB_VIRTQUEUES_MAX <= VHB_IOTLB_VIEWERS_MAX);
 
 static unsigned int vq_count(const struct vhb_device *device)
 {

@@ -7,6 +7,7 @@
 #include <linux/virtio_config.h>
 
 #include "device/device.h"
+#include "device/device_iotlb.h"
 
 static void on_miss(struct vhb_iotlb *iotlb, unsigned int viewer)
 {

@@ -62,10 +62,24 @@ struct vhb_personality {
 		      u32 *written_bytes_out);
 };
 
+/** Virtqueues a device can have: a bit each in 64 */
+#define VHB_VIRTQUEUES_MAX 64
+
 /** Bytes of configuration space a device can have */
 #define VHB_CONFIG_BYTES 256
 
 extern const struct vhb_personality vhb_blk_personality;
 extern const struct vhb_personality vhb_loop_personality;
+
+/**
+ * vhb_personality_count() - how many there are
+ */
+unsigned int vhb_personality_count(void);
+
+/**
+ * vhb_personality_at() - one of them
+ * @position: below vhb_personality_count()
+ */
+const struct vhb_personality *vhb_personality_at(unsigned int position);
 
 #endif

@@ -13,6 +13,7 @@
 #include <linux/uaccess.h>
 
 #include "device/device.h"
+#include "device/device_iotlb.h"
 #include "device/resolve.h"
 #include "trace/trace.h"
 
@@ -121,7 +122,7 @@ static int resolve(struct vhb_virtqueue *vq, struct vhb_chain *chain)
 {
 	int ret;
 
-	ret = vhb_chain_resolve(vq->memory, chain, vq->resolved);
+	ret = vhb_chain_resolve(&vq->view, chain, vq->resolved);
 	if (!ret)
 		return 0;
 	vhb_ring_unpop(&vq->ring, chain);

@@ -8,6 +8,7 @@
 #include <linux/virtio_ring.h>
 
 #include "device/device.h"
+#include "device/device_iotlb.h"
 #include "device/resolve.h"
 #include "trace/trace.h"
 
@@ -23,7 +24,6 @@ void vhb_virtqueue_init(struct vhb_virtqueue *vq, struct vhb_device *device,
 	vq->worker.run = vhb_virtqueue_turn;
 	vq->worker.argument = vq;
 	vhb_kick_init(&vq->kick, &vq->worker);
-	vq->memory = &vq->view;
 }
 
 void vhb_virtqueue_tell(const struct vhb_virtqueue *vq, enum vhb_news news)
@@ -216,7 +216,7 @@ static int start_ring(struct vhb_virtqueue *vq,
 	if (ret)
 		return ret;
 	look(vq);
-	ret = vhb_ring_start(&vq->ring, vq->memory, vq->base);
+	ret = vhb_ring_start(&vq->ring, &vq->view, vq->base);
 	if (ret)
 		goto destroy_ring;
 	ret = save_nothing(save_addr);

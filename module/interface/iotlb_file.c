@@ -11,6 +11,7 @@
 #include <linux/vhost.h>
 #include <linux/virtio_config.h>
 
+#include "device/device_iotlb.h"
 #include "interface/interface.h"
 
 /* Both versions lie the same way, so the second stands for both. */

@@ -37,6 +37,22 @@ enum vhb_slot_state {
 	VHB_SLOT_COMPLETING,
 };
 
+struct vhb_slots;
+
+/**
+ * struct vhb_slot - a place for a command that waits
+ * @slots: those it is one of
+ * @state: what it is doing
+ * @command: the command, unless it is idle
+ * @result: its answer, while it is completing
+ */
+struct vhb_slot {
+	struct vhb_slots *slots;
+	enum vhb_slot_state state;
+	struct io_uring_cmd *command;
+	int result;
+};
+
 /**
  * struct vhb_slots - all commands of a device that wait
  * @lock: guards all of this; taken with any other lock held, interrupts off
@@ -47,12 +63,8 @@ enum vhb_slot_state {
 struct vhb_slots {
 	spinlock_t lock; /* guards all of this */
 	u64 pending[VHOST_BRIDGE_EVENT_MISS + 1];
-	struct vhb_slot {
-		struct vhb_slots *slots;
-		enum vhb_slot_state state;
-		struct io_uring_cmd *command;
-		int result;
-	} events[VHOST_BRIDGE_URING_SLOTS], drains[64];
+	struct vhb_slot events[VHOST_BRIDGE_URING_SLOTS];
+	struct vhb_slot drains[VHB_VIRTQUEUES_MAX];
 };
 
 /**

@@ -137,7 +137,7 @@ static int blk_start(struct vhb_virtqueue *vq)
 	return blk->file ? 0 : -ENODEV;
 }
 
-static_assert(VHB_BLK_VIRTQUEUE_COUNT_MAX <= VHB_IOTLB_VIEWERS_MAX);
+static_assert(VHB_BLK_VIRTQUEUE_COUNT_MAX <= VHB_VIRTQUEUES_MAX);
 
 const struct vhb_personality vhb_blk_personality = {
 	.name = "blk",

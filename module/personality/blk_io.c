@@ -177,7 +177,7 @@ static int bounce_slice(struct vhb_virtqueue *vq,
 	for (i = 0; i < request->bvec_count; i++) {
 		struct bio_vec *bvec = &request->bvecs[i];
 
-		ret = vhb_cursor_read(&request->data, vq->memory,
+		ret = vhb_cursor_read(&request->data, &vq->view,
 				      page_address(bvec->bv_page),
 				      bvec->bv_len);
 		if (ret)
@@ -195,7 +195,7 @@ static int unbounce_slice(struct vhb_virtqueue *vq,
 	for (i = 0; i < request->bvec_count; i++) {
 		struct bio_vec *bvec = &request->bvecs[i];
 
-		ret = vhb_cursor_write(&request->guest, vq->memory,
+		ret = vhb_cursor_write(&request->guest, &vq->view,
 				       page_address(bvec->bv_page),
 				       bvec->bv_len);
 		if (ret)
@@ -218,7 +218,7 @@ static int prepare_slice(struct vhb_virtqueue *vq,
 	}
 	start = request->data;
 	if (!request->is_bounced) {
-		ret = pin_slice(vq->memory, request);
+		ret = pin_slice(&vq->view, request);
 		if (ret)
 			return ret;
 		request->guest = start;
@@ -313,7 +313,7 @@ static int deliver_slice(struct vhb_virtqueue *vq,
 {
 	/* Even a read that failed may have written some of it. */
 	if (!request->is_bounced)
-		return vhb_cursor_written(&request->guest, vq->memory,
+		return vhb_cursor_written(&request->guest, &vq->view,
 					  request->slice_bytes);
 	if (!is_whole)
 		return 0;

@@ -28,7 +28,7 @@ static u8 get_id(struct vhb_virtqueue *vq, struct vhb_blk_request *request)
 				VHOST_BRIDGE_BLK_SERIAL_BYTES);
 	int ret;
 
-	ret = vhb_cursor_write(&request->data, vq->memory, request->blk->serial,
+	ret = vhb_cursor_write(&request->data, &vq->view, request->blk->serial,
 			       bytes);
 	if (ret) {
 		if (ret == -EIO)
@@ -89,7 +89,7 @@ enum vhost_bridge_fault vhb_blk_handle(struct vhb_virtqueue *vq,
 		return VHOST_BRIDGE_FAULT_REQUEST;
 	vhb_cursor_readable(&readable, chain);
 	vhb_cursor_writable(&writable, chain);
-	if (vhb_cursor_read(&readable, vq->memory, &header, sizeof(header)))
+	if (vhb_cursor_read(&readable, &vq->view, &header, sizeof(header)))
 		return VHOST_BRIDGE_FAULT_MEMORY;
 	status_place = take_status(&writable);
 
@@ -143,7 +143,7 @@ int vhb_blk_finish(struct vhb_virtqueue *vq, struct vhb_request *base,
 		*written_bytes_out += request->done_bytes;
 	ret = request->error;
 	if (!ret && vhb_virtqueue_can_write(vq))
-		ret = vhb_buffer_write(vq->memory, place->gpa, place->user_addr,
+		ret = vhb_buffer_write(&vq->view, place->gpa, place->user_addr,
 				       &request->status, 1);
 	if (request->bvecs != request->inline_bvecs)
 		kfree(request->bvecs);

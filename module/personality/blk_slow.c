@@ -184,7 +184,7 @@ static u8 take_ranges(struct vhb_virtqueue *vq,
 	request->ranges = kmalloc(bytes, GFP_KERNEL);
 	if (!request->ranges)
 		return VIRTIO_BLK_S_IOERR;
-	if (vhb_cursor_read(&request->data, vq->memory, request->ranges, bytes))
+	if (vhb_cursor_read(&request->data, &vq->view, request->ranges, bytes))
 		return VIRTIO_BLK_S_IOERR;
 	for (i = 0; i < count; i++) {
 		status = check_range(request, &request->ranges[i]);

@@ -12,6 +12,8 @@
 
 #define VIRTQUEUE_COUNT 8
 
+static_assert(VIRTQUEUE_COUNT <= VHB_VIRTQUEUES_MAX);
+
 /* Copied in pieces of this size */
 #define PIECE_BYTES 512
 
@@ -49,7 +51,7 @@ static enum vhost_bridge_fault loop_handle(struct vhb_virtqueue *vq,
 	int ret;
 
 	request = kmalloc(sizeof(*request), GFP_KERNEL | __GFP_NOFAIL);
-	ret = copy_back(vq->memory, chain, &written_bytes);
+	ret = copy_back(&vq->view, chain, &written_bytes);
 	if (ret) {
 		kfree(request);
 		return vhb_fault_of(ret);

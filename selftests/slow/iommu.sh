@@ -63,7 +63,7 @@ start_guest() {
 		"$(qemu_cmdline) vhb.ip=$address vhb.insmod=${insmod#,} intel_iommu=on iommu.strict=1 iommu.passthrough=0")
 	qemu_boot guest 1 '' -device intel-iommu,device-iotlb=on,intremap=off \
 		-chardev "socket,id=vn,path=$VHB_RUN/net.sock" -netdev vhost-user,id=net0,chardev=vn \
-		-device "virtio-net-pci,netdev=net0,romfile=,mac=52:54:00:78:00:02,$behind_iommu" \
+		-device "virtio-net-pci,addr=0x10,netdev=net0,romfile=,mac=52:54:00:78:00:02,$behind_iommu" \
 		-chardev "socket,id=vb,path=$VHB_RUN/blk.sock" \
 		-device "vhost-user-blk-pci,chardev=vb,num-queues=1,$behind_iommu"
 	printf '%s\n' "${address%/*}" >"$VHB_RUN/guest/ip"
@@ -103,6 +103,19 @@ check_stream() {
 	[ "$(guest_exec guest "sha256sum </tmp/got")" = "$(sha256sum <"$VHB_RUN/sent")" ]
 }
 
+# The guest's IOMMU hears of a read that it does not know, once in a while: vhost-net misses a buffer again each time it is
+# kicked before there is an answer. The second of two such misses may be asked when the buffer is done, and unmapped. The
+# same happens where QEMU has /dev/vhost-net itself. Our module misses once.
+few_faults_of_net() {
+	local faults count
+
+	faults=$(tr -d '\r' <"$VHB_RUN/guest/log" | grep -aE 'DMAR: \[') || return 0
+	printf '%s\n' "$faults"
+	fails grep -vF '[DMA Read NO_PASID] Request device [00:10.0]' <<<"$faults"
+	count=$(wc -l <<<"$faults")
+	[ $((count * 1000)) -le "$(misses net)" ]
+}
+
 # how many misses a broker has asked
 misses() {
 	grep -c 'IOTLB: miss' "$VHB_RUN/$1/log"
@@ -137,7 +150,8 @@ guest_with_an_iommu_has_net_and_disk() {
 	[ "$(misses net)" -gt 100 ]
 	[ "$(misses blk)" -gt 10 ]
 	fails grep -E 'refused|broken|rests' "$VHB_RUN"/{net,blk}/log
-	fails grep -aiE 'I/O error|blk_update|hung|DMAR: .*fault' "$VHB_RUN/guest/log"
+	fails grep -aiE 'I/O error|blk_update|hung' "$VHB_RUN/guest/log"
+	few_faults_of_net
 	fails grep -iE 'iotlb|iommu|vhost' "$VHB_RUN/guest/qemu.log"
 	guest_stop guest
 	broker_stop net

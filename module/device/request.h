@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VHB_DEVICE_REQUEST_H
+#define VHB_DEVICE_REQUEST_H
+
+#include <linux/errno.h>
+#include <linux/llist.h>
+#include <linux/types.h>
+#include <linux/vhost_bridge.h>
+
+#include "ring/ring.h"
+
+struct vhb_virtqueue;
+
+/**
+ * DOC: chains on their way through a personality
+ *
+ * A worker's turn (turn.c) takes chains, has the personality handle them, and gives
+ * back what is done.
+ */
+
+/** Turns take at most this many chains before others get a chance */
+#define VHB_VIRTQUEUE_BUDGET 256
+
+/**
+ * struct vhb_request - a chain in flight
+ * @node: in the virtqueue's list of completed ones
+ * @vq: its virtqueue
+ * @used: how it is given back
+ *
+ * The first part of a personality's own request.
+ */
+struct vhb_request {
+	struct llist_node node;
+	struct vhb_virtqueue *vq;
+	struct vhb_used used;
+};
+
+/**
+ * vhb_virtqueue_turn() - one turn of the worker
+ * @argument: the virtqueue
+ *
+ * Return: whether there is more to do now.
+ */
+bool vhb_virtqueue_turn(void *argument);
+
+/**
+ * vhb_request_init() - a chain becomes a request
+ * @request: of the personality
+ * @vq: its virtqueue, locked
+ * @chain: as popped
+ */
+void vhb_request_init(struct vhb_request *request, struct vhb_virtqueue *vq,
+		      const struct vhb_chain *chain);
+
+/**
+ * vhb_request_complete() - the work on a request is done
+ * @request: the request; gone when this returns
+ *
+ * Any context, once. The personality's finish is called by the worker.
+ */
+void vhb_request_complete(struct vhb_request *request);
+
+/**
+ * vhb_fault_of() - what an error of memory makes of a virtqueue
+ * @error: what a call for guest memory returned
+ */
+static inline enum vhost_bridge_fault vhb_fault_of(int error)
+{
+	switch (error) {
+	case -EIO:
+		return VHOST_BRIDGE_FAULT_LOG;
+	case -EACCES:
+		return VHOST_BRIDGE_FAULT_ACCESS;
+	default:
+		return VHOST_BRIDGE_FAULT_MEMORY;
+	}
+}
+
+#endif
