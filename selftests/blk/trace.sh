@@ -5,18 +5,7 @@ set -euo pipefail
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 . ./broker.sh
-. ../lib/offers.sh
-
-time_of_day='[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}'
-
-# traced PATTERN: there is such a line
-traced() {
-	grep -Eq -- "$1" "$trace" || {
-		printf 'no line of the trace matches "%s"\n' "$1"
-		cat "$trace"
-		return 1
-	}
-}
+. ../lib/trace.sh
 
 # read_some: a client of the broker
 read_some() {

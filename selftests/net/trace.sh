@@ -5,9 +5,7 @@ set -euo pipefail
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 . ./broker.sh
-. ../lib/offers.sh
-
-time_of_day='[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}'
+. ../lib/trace.sh
 
 # hold_guest: a guest with a working card, for a moment
 hold_guest() {
@@ -16,15 +14,6 @@ hold_guest() {
 	wait_for "the guest" grep -q '^up$' "$work/hold.out"
 	kill "$holder"
 	wait "$holder" || true
-}
-
-# traced PATTERN: there is such a line
-traced() {
-	grep -Eq -- "$1" "$trace" || {
-		printf 'no line of the trace matches "%s"\n' "$1"
-		cat "$trace"
-		return 1
-	}
 }
 
 # caused MESSAGE CALL: CALL stands below MESSAGE, before the next

@@ -2,8 +2,8 @@
 /*
  * Documentation/protocol.rst says of each message and each protocol feature of
  * the specification whether it is offered, and is right. What the devices add to
- * the protocol features of every session is compared in net/offers.sh and
- * blk/offers.sh, with the real kernel.
+ * the protocol features of every session is compared in net/trace.sh and
+ * blk/trace.sh, with the real kernel.
  */
 #include <setjmp.h>
 #include <stdarg.h>

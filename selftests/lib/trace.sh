@@ -1,14 +1,27 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Helpers of tests that compare Documentation/protocol.rst with what a real broker offers; sourced after broker.sh, with
-# the test's directory as the current one. Offers:
+# Helpers of tests that look at what a real broker traces, and compare Documentation/protocol.rst with what it offers;
+# sourced after broker.sh, with the test's directory as the current one. A test leaves the trace's path in $trace. Offers:
+#   $time_of_day               as a line of a trace begins: an extended regular expression
+#   traced PATTERN             there is such a line
 #   documented TYPE            protocol features that the table offers for TYPE, in a line, separated by commas
 #   documented_options TYPE    options that offer more, each in a line: --option
 #   documented TYPE OPTION     the same as "documented TYPE", and what OPTION adds
 #   offered FILE               what the trace FILE says that was offered
 # The cell begins with yes, no, TYPE, "net and blk", "with ``--option``" or "TYPE with ``--option``".
 trace=
+# shellcheck disable=SC2034
+time_of_day='[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}'
 protocol_doc=../../Documentation/protocol.rst
+
+# traced PATTERN: there is such a line
+traced() {
+	grep -Eq -- "$1" "$trace" || {
+		printf 'no line of the trace matches "%s"\n' "$1"
+		cat "$trace"
+		return 1
+	}
+}
 
 # cells TYPE: NAME and OPTION (or -) of what may be offered
 cells() {
