@@ -212,7 +212,9 @@ move() {
 guest_moves() {
 	local rounds=$1 round
 
-	lab_enter move
+	# A case is a subshell: what one has left behind the next does not know.
+	rm -rf -- "$VHB_RUN"/{guest,net,blk,monitor,migration}*
+	lab_enter "move${postcopy#--}"
 	in_lab ip link add br0 type bridge forward_delay 0
 	in_lab ip addr add 10.77.0.1/24 dev br0
 	in_lab ip link set br0 up
@@ -239,6 +241,7 @@ guest_moves() {
 	guest_stop "guest$rounds"
 	broker_stop "net$rounds"
 	broker_stop "blk$rounds"
+	ip netns del "$lab_ns"
 }
 
 guest_moves_under_traffic() {
