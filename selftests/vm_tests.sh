@@ -71,7 +71,7 @@ known_warning='-\[ cut here \]-|WARNING: CPU: .* at lib/iov_iter\.c:[0-9]+ copy_
 
 # What the debug kernel is for is the code in the kernel; the rest would only be slow on it. Two hundred times the module
 # goes while its device has an owner that was killed under traffic.
-debug_options=("FOLDERS=module uapi blk debug" kselftest_override_timeout=1800 VHB_OWNER_ROUNDS=100)
+debug_options=("FOLDERS=module uapi blk debug" kselftest_override_timeout=3600 VHB_OWNER_ROUNDS=100 VHB_PATIENCE=5)
 
 # Rounds are what makes them slow.
 slow_options=(FOLDERS=slow kselftest_override_timeout=7200 "SLOW_ROUNDS=${SLOW_ROUNDS:-2}"

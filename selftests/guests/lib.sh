@@ -39,7 +39,7 @@ complain() {
 
 # Factor for all time limits. A clock that counts instructions jumps ahead whenever the machine waits for its host, so
 # there a limit says nothing about real time: scripts for such a machine raise this and leave the bound to run.sh.
-lab_patience=1
+lab_patience=${VHB_PATIENCE:-1}
 
 # poll_until SECONDS COMMAND...: true as soon as the command is; false when the time is over.
 poll_until() {

@@ -98,9 +98,11 @@ static void listen_to_broker(struct attack *attack)
 	};
 	struct frontend_reply reply;
 
-	while (!attack->is_over && poll(&pollfd, 1, 0) > 0)
+	while (!attack->is_over && poll(&pollfd, 1, 0) > 0) {
 		attack->is_over = frontend_receive(attack->frontend,
 						   &reply);
+		frontend_reply_close(&reply);
+	}
 }
 
 static void tell(struct attack *attack, uint32_t request, const void *payload,
@@ -461,6 +463,7 @@ bool attack_is_borne(struct attack *attack)
 		return true;
 	do {
 		ret = frontend_receive(frontend, &reply);
+		frontend_reply_close(&reply);
 	} while (!ret && reply.header.request != VHB_GET_QUEUE_NUM);
 	return ret != -ETIMEDOUT;
 }

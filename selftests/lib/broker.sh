@@ -11,7 +11,7 @@
 #                                      words in $work/NAME.err
 #   stop_broker NAME                   SIGTERM; fails unless it ends within five seconds with status 0
 #   end_broker NAME SIGNAL             the same with any signal; the exit status is left in $ended
-#   wait_for WHAT COMMAND...           until the command succeeds, ten seconds at most
+#   wait_for WHAT COMMAND...           until the command succeeds, ten seconds at most; times $VHB_PATIENCE
 #   fails COMMAND...                   succeeds if the command does not
 #   says, misused                      what the broker says when it does not run
 #   run_cases FUNCTION...              KTAP; a case fails when any command in it does
@@ -64,7 +64,7 @@ wait_for() {
 	local what=$1 tries
 	shift
 
-	for ((tries = 0; tries < 200; tries++)); do
+	for ((tries = 0; tries < 200 * ${VHB_PATIENCE:-1}; tries++)); do
 		if "$@" >/dev/null 2>&1; then
 			return 0
 		fi

@@ -199,7 +199,7 @@ static void keep_fds(struct frontend_reply *reply, struct msghdr *msg)
 	}
 }
 
-static void close_fds(struct frontend_reply *reply)
+void frontend_reply_close(struct frontend_reply *reply)
 {
 	unsigned int i;
 
@@ -264,7 +264,7 @@ int frontend_receive(struct frontend *frontend, struct frontend_reply *reply)
 	return 0;
 
 close_fds:
-	close_fds(reply);
+	frontend_reply_close(reply);
 	return ret;
 }
 
@@ -276,7 +276,7 @@ static int receive_checked(struct frontend *frontend, uint32_t request,
 	if (ret)
 		return ret;
 	if (reply->fd_count) {
-		close_fds(reply);
+		frontend_reply_close(reply);
 		return broken(frontend, "reply to %u with descriptors",
 			      request);
 	}
@@ -366,7 +366,7 @@ int frontend_ask_fd(struct frontend *frontend, uint32_t request,
 	if (reply.header.request != request ||
 	    reply.header.flags != REPLY_FLAGS ||
 	    reply.header.size_bytes != size_bytes || reply.fd_count != 1) {
-		close_fds(&reply);
+		frontend_reply_close(&reply);
 		return broken(frontend,
 			      "reply to %u of %u bytes with %u descriptors",
 			      request, reply.header.size_bytes, reply.fd_count);

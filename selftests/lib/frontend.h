@@ -98,6 +98,9 @@ int frontend_send(struct frontend *frontend, uint32_t request, uint32_t flags,
 /** frontend_receive() - receive a message of the back-end, whatever it is */
 int frontend_receive(struct frontend *frontend, struct frontend_reply *reply);
 
+/** frontend_reply_close() - close the descriptors that came with a reply */
+void frontend_reply_close(struct frontend_reply *reply);
+
 /**
  * frontend_receive_reply() - receive the reply to a request
  * @frontend: the connection
