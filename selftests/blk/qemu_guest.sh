@@ -114,7 +114,7 @@ fio_survives_kills() {
 
 	guest_exec "$name" "(fio --name=load --filename=/data --size=2M --direct=1 --ioengine=libaio --iodepth=4 --bs=4k" \
 		"--rw=randwrite --verify=crc32c --verify_fatal=1 --verify_backlog=64 --time_based" \
-		"--runtime=$((20 + 6 * rounds)) --thread; status=\$?; echo; echo fio: status \$status) >/dev/ttyS0 2>&1 &"
+		"--runtime=$((20 + 6 * rounds * lab_patience)) --thread; status=\$?; echo; echo fio: status \$status) >/dev/ttyS0 2>&1 &"
 	poll_until 120 has_written "$name" $(($(written "$name") + 40))
 	for ((round = 0; round < rounds; round++)); do
 		has_fio_ended "$name" && break
