@@ -542,19 +542,6 @@ static void split_table_that_meets_itself_is_a_fault(void **state)
 			 access_count + 3 + VHB_RING_SEGMENTS_MAX);
 }
 
-/* Whoever walks it would be kept for as long as its driver likes. */
-static void split_table_of_nothing_is_bounded(void **state)
-{
-	struct ring_fixture *f = *state;
-	static struct driver_desc descs[2 * VHB_RING_SEGMENTS_MAX];
-	u32 i;
-
-	for (i = 0; i + 1 < 2 * VHB_RING_SEGMENTS_MAX; i++)
-		descs[i] = (struct driver_desc){ 0x1000, 0, DRIVER_NEXT, i + 1 };
-	expect_table_fault(f, descs, 2 * VHB_RING_SEGMENTS_MAX,
-			   VHB_RING_FAULT_LONG);
-}
-
 static void packed_chain_longer_than_the_ring_is_a_fault(void **state)
 {
 	struct ring_fixture *f = *state;
@@ -601,7 +588,6 @@ static const struct ring_case cases[] = {
 	RING_CASE(split_chain_goes_on_in_the_indirect_table, ON_SPLIT),
 	RING_CASE(split_chain_that_meets_itself_is_a_fault, ON_SPLIT),
 	RING_CASE(split_table_that_meets_itself_is_a_fault, ON_SPLIT),
-	RING_CASE(split_table_of_nothing_is_bounded, ON_SPLIT),
 	RING_CASE(packed_chain_longer_than_the_ring_is_a_fault,
 		  ON_PACKED | ON_PACKED_ODD),
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdlib.h>
 
+#include <linux/virtio_ring.h>
+
 #include "lib/bits.h"
 #include "lib/random.h"
 #include "ring/ring_fixture.h"
@@ -317,6 +319,26 @@ static void noise_does_no_harm(void **state)
 	assert_true(broken > 1000);
 }
 
+/* Whoever walks it would be kept for as long as its driver likes. */
+static void a_table_of_nothing_is_bounded(void **state)
+{
+	static struct driver_desc descs[2 * VHB_RING_SEGMENTS_MAX];
+	struct ring_fixture *f = *state;
+	struct driver_desc table = {
+		.len = sizeof(struct vring_desc) * VHB_ARRAY_COUNT(descs),
+		.flags = DRIVER_INDIRECT,
+	};
+	u32 i;
+
+	for (i = 0; i + 1 < VHB_ARRAY_COUNT(descs); i++)
+		descs[i] = (struct driver_desc){ 0x1000, 0, DRIVER_NEXT, i + 1 };
+	table.addr = ring_driver_put_table(&f->driver, descs,
+					   VHB_ARRAY_COUNT(descs));
+	ring_driver_offer(&f->driver, &table, 1);
+	assert_true(vhb_ring_pop(&f->ring, &f->chain) < 0);
+	ring_fixture_expect_broken(f, VHB_RING_FAULT_LONG);
+}
+
 static const struct ring_case cases[] = {
 	RING_CASE(split_index_that_jumps_is_a_fault,
 		  ON_SPLIT | ON_SPLIT_ONE | ON_SPLIT_BIG),
@@ -332,6 +354,7 @@ static const struct ring_case cases[] = {
 		  ON_PACKED | ON_PACKED_ODD),
 	RING_CASE(a_chain_may_be_made_available_twice, ON_BOTH | ON_IN_ORDER),
 	RING_CASE(a_direct_chain_is_judged_as_it_was_read, ON_BOTH),
+	RING_CASE(a_table_of_nothing_is_bounded, ON_BOTH),
 	RING_CASE(an_indirect_chain_is_judged_as_it_was_read, ON_BOTH),
 	RING_CASE(a_mixed_chain_is_judged_as_it_was_read, ON_BOTH),
 	RING_CASE(wishes_are_read_once, ON_BOTH | ON_EVENT_IDX),
