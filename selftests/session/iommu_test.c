@@ -63,6 +63,47 @@ static void test_a_vring_waits_until_its_used_ring_is_known(void **state)
 	close(channel);
 }
 
+/* vhost tells errors of a used ring that it misses, too. */
+static void test_a_miss_at_the_start_is_no_error(void **state)
+{
+	struct session_fixture *fixture = *state;
+	const struct vhb_wire_vring_addr addr = iommu_vring_addr(0);
+	struct frontend *frontend = &fixture->frontend;
+	const int channel = iommu_fixture_connect(fixture, true);
+
+	assert_int_equal(frontend_set_vring_num(frontend, 0, FIXTURE_VRING_NUM),
+			 0);
+	assert_int_equal(frontend_set_vring_addr(frontend, &addr), 0);
+	assert_int_equal(frontend_set_vring_err(frontend, 0,
+						fixture->call_fds[1]), 0);
+	assert_int_equal(frontend_set_vring_enable(frontend, 0, true), 0);
+	assert_int_equal(frontend_set_vring_kick(frontend, 0,
+						 fixture->kick_fds[0]), 0);
+	fixture_expect_calls(fixture,
+			     "SET_OWNER\n"
+			     "SET_FEATURES 0x300000000\n"
+			     FIXTURE_TABLE_LINE
+			     "SET_VRING_NUM 0 256\n"
+			     "SET_VRING_BASE 0 0\n"
+			     IOMMU_ADDR_LINE(0)
+			     "SET_VRING_KICK 0 kick0\n"
+			     "SET_VRING_ERR 0 none\n"
+			     "SET_VRING_CALL 0 none\n"
+			     "START 0 = EAGAIN\n");
+	iommu_update(fixture, IOMMU_USED(0), 0x1000, 0x200000, VHOST_ACCESS_RW);
+	fixture_expect_calls(fixture,
+			     "IOTLB_UPDATE 0xfed00000c000+0x1000 at 0x200000 permission 3\n"
+			     "SET_VRING_NUM 0 256\n"
+			     "SET_VRING_BASE 0 0\n"
+			     IOMMU_ADDR_LINE(0)
+			     "SET_VRING_KICK 0 kick0\n"
+			     "SET_VRING_ERR 0 none\n"
+			     "SET_VRING_CALL 0 none\n"
+			     "START 0\n"
+			     "SET_VRING_ERR 0 call1\n");
+	close(channel);
+}
+
 static void test_a_waiting_vring_can_be_stopped_and_moved(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -429,6 +470,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		iommu_fixture_test(test_it_is_offered_only_when_asked_for),
 		iommu_fixture_test(test_a_vring_waits_until_its_used_ring_is_known),
+		iommu_fixture_test(test_a_miss_at_the_start_is_no_error),
 		iommu_fixture_test(test_a_waiting_vring_can_be_stopped_and_moved),
 		iommu_fixture_test(test_an_update_is_split_at_the_edges_of_regions),
 		iommu_fixture_test(test_what_is_outside_of_memory_is_refused),

@@ -313,6 +313,7 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	const unsigned int index = addr->index;
 	struct vhb_vring_want *want = &device->vrings[index];
 	struct vhb_vring_have *have = &session->have.vrings[index];
+	const int err_fd = told_by(device, want->err_fd);
 	uint64_t slot_addr = vhb_inflight_slot(device->inflight, index);
 	bool is_taken_over = want->has_unread_slot;
 	int ret;
@@ -336,7 +337,9 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 	ret = program_kick(session, index, want->kick_fd);
 	if (ret)
 		return ret;
-	ret = program_err(session, index, told_by(device, want->err_fd));
+	/* A used ring that the IOTLB misses is an error to vhost, but none of the guest. */
+	ret = program_err(session, index,
+			  vhb_iotlb_is_had(session) ? -1 : err_fd);
 	if (ret)
 		return ret;
 	ret = program_call(session, index, told_by(device, want->call_fd));
@@ -358,6 +361,11 @@ static int start_vring(struct vhb_session *session, struct vhb_want *device,
 
 	have->is_running = true;
 	want->has_unread_slot = false;
+	if (have->err_fd != err_fd) {
+		ret = program_err(session, index, err_fd);
+		if (ret)
+			return ret;
+	}
 	/* Whoever ran this vring before may have died between used and call. */
 	if (want->base || is_taken_over)
 		call_once(session, index);
