@@ -21,15 +21,17 @@
 #define IOMMU_ADDR_LINE(i) \
 	"SET_VRING_ADDR " #i " desc=0xfed0000" #i "0000 avail=0xfed0000" #i \
 	"8000 used=0xfed0000" #i "c000\n"
-/** A vring I, one digit, is started; how that ends */
-#define IOMMU_START_LINES(i, end) \
+/** A vring I, one digit, is started with an eventfd for calls; how that ends */
+#define IOMMU_START_WITH_CALL(i, call, end) \
 	"SET_VRING_NUM " #i " 256\n" \
 	"SET_VRING_BASE " #i " 0\n" \
 	IOMMU_ADDR_LINE(i) \
 	"SET_VRING_KICK " #i " kick" #i "\n" \
 	"SET_VRING_ERR " #i " none\n" \
-	"SET_VRING_CALL " #i " call" #i "\n" \
+	"SET_VRING_CALL " #i " " #call "\n" \
 	"START " #i end "\n"
+/** The same with the eventfd that iommu_fixture_start() gives it */
+#define IOMMU_START_LINES(i, end) IOMMU_START_WITH_CALL(i, call##i, end)
 
 /** iommu_vring_addr() - where a vring lies: IOVAs */
 struct vhb_wire_vring_addr iommu_vring_addr(unsigned int index);

@@ -53,13 +53,7 @@ static void test_a_vring_waits_until_its_used_ring_is_known(void **state)
 	iommu_update(fixture, IOMMU_USED(0), 0x1000, 0x200000, VHOST_ACCESS_RW);
 	fixture_expect_calls(fixture,
 			     "IOTLB_UPDATE 0xfed00000c000+0x1000 at 0x200000 permission 3\n"
-			     "SET_VRING_NUM 0 256\n"
-			     "SET_VRING_BASE 0 0\n"
-			     IOMMU_ADDR_LINE(0)
-			     "SET_VRING_KICK 0 kick0\n"
-			     "SET_VRING_ERR 0 none\n"
-			     "SET_VRING_CALL 0 call1\n"
-			     "START 0\n");
+			     IOMMU_START_WITH_CALL(0, call1, ""));
 	close(channel);
 }
 
@@ -83,23 +77,11 @@ static void test_a_miss_at_the_start_is_no_error(void **state)
 			     "SET_OWNER\n"
 			     "SET_FEATURES 0x300000000\n"
 			     FIXTURE_TABLE_LINE
-			     "SET_VRING_NUM 0 256\n"
-			     "SET_VRING_BASE 0 0\n"
-			     IOMMU_ADDR_LINE(0)
-			     "SET_VRING_KICK 0 kick0\n"
-			     "SET_VRING_ERR 0 none\n"
-			     "SET_VRING_CALL 0 none\n"
-			     "START 0 = EAGAIN\n");
+			     IOMMU_START_WITH_CALL(0, none, " = EAGAIN"));
 	iommu_update(fixture, IOMMU_USED(0), 0x1000, 0x200000, VHOST_ACCESS_RW);
 	fixture_expect_calls(fixture,
 			     "IOTLB_UPDATE 0xfed00000c000+0x1000 at 0x200000 permission 3\n"
-			     "SET_VRING_NUM 0 256\n"
-			     "SET_VRING_BASE 0 0\n"
-			     IOMMU_ADDR_LINE(0)
-			     "SET_VRING_KICK 0 kick0\n"
-			     "SET_VRING_ERR 0 none\n"
-			     "SET_VRING_CALL 0 none\n"
-			     "START 0\n"
+			     IOMMU_START_WITH_CALL(0, none, "")
 			     "SET_VRING_ERR 0 call1\n");
 	close(channel);
 }

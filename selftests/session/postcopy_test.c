@@ -227,6 +227,19 @@ static void regions_added_one_by_one_wait_for_one_ack(void **state)
 	}
 }
 
+/* One whose memory comes from the front-end */
+static void run_a_vring(struct session_fixture *fixture,
+			struct page_server *server)
+{
+	begin(fixture, server);
+	fixture_start_vring(fixture, 0);
+	share(fixture, server);
+	assert_int_equal(page_server_start(server), 0);
+	assert_int_equal(postcopy_ack(&fixture->frontend, VHB_SET_MEM_TABLE, 0),
+			 0);
+	fixture_forget_calls(fixture);
+}
+
 static void a_vring_runs_on_while_a_new_table_waits(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -237,13 +250,7 @@ static void a_vring_runs_on_while_a_new_table_waits(void **state)
 
 	assert_int_equal(guest_memory_create(&more, 1, 0x10000000,
 					     0x777700000000), 0);
-	begin(fixture, &server);
-	fixture_start_vring(fixture, 0);
-	share(fixture, &server);
-	assert_int_equal(page_server_start(&server), 0);
-	assert_int_equal(postcopy_ack(&fixture->frontend, VHB_SET_MEM_TABLE, 0),
-			 0);
-	fixture_forget_calls(fixture);
+	run_a_vring(fixture, &server);
 
 	regions[0] = fixture->memory.region;
 	regions[1] = more.region;
@@ -434,13 +441,7 @@ static void a_refused_ack_leaves_the_table_waiting(void **state)
 
 	assert_int_equal(guest_memory_create(&other, 1, 0x10000000,
 					     0x777700000000), 0);
-	begin(fixture, &server);
-	fixture_start_vring(fixture, 0);
-	share(fixture, &server);
-	assert_int_equal(page_server_start(&server), 0);
-	assert_int_equal(postcopy_ack(&fixture->frontend, VHB_SET_MEM_TABLE, 0),
-			 0);
-	fixture_forget_calls(fixture);
+	run_a_vring(fixture, &server);
 	assert_int_equal(postcopy_set_mem_table(&fixture->frontend,
 						&other.region, &other.fd, 1,
 						bases), 0);
