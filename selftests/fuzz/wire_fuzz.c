@@ -83,10 +83,10 @@ static ino_t inode_of(int fd)
 }
 
 /* A text that says something and ends */
-static void must_say(const char *why, size_t room_bytes)
+static void must_say(const struct vhb_why *why)
 {
-	must(why[0]);
-	must(memchr(why, '\0', room_bytes));
+	must(why->clause[0]);
+	must(memchr(why->clause, '\0', sizeof(why->clause)));
 }
 
 /* What came with a message is what was sent with its bytes, in this order. */
@@ -151,15 +151,15 @@ static void check_message(const struct flow *flow)
 	const struct vhb_message *message = &flow->channel.message;
 	const struct vhb_message_row *row =
 		vhb_message_row(message->header.request);
-	char why[64];
+	struct vhb_why why;
 	int ret;
 
-	memset(why, 'x', sizeof(why));
-	ret = vhb_message_check(message, &flow->gate, why, sizeof(why));
+	memset(&why, 'x', sizeof(why));
+	ret = vhb_message_check(message, &flow->gate, &why);
 	must(ret <= 0);
 	must(vhb_message_name(message->header.request));
 	if (ret)
-		return must_say(why, sizeof(why));
+		return must_say(&why);
 	must(row);
 	must(message->header.size_bytes >= row->payload_min_bytes);
 	must(message->header.size_bytes <= row->payload_max_bytes);
@@ -281,7 +281,7 @@ static void check_refusal(struct flow *flow)
 	struct vhb_wire_header header;
 	unsigned int fds = 0;
 
-	must_say(flow->channel.why, sizeof(flow->channel.why));
+	must_say(&flow->channel.why);
 	flow->is_over = true;
 	for (unsigned int i = 0; i < flow->fd_count; i++)
 		fds += flow->fds[i].at >= flow->message_start;
@@ -458,7 +458,7 @@ static void end(struct flow *flow)
 		must(ret == (flow->channel.received_bytes ? -EPROTO :
 							    -ECONNRESET));
 		if (ret == -EPROTO)
-			must_say(flow->channel.why, sizeof(flow->channel.why));
+			must_say(&flow->channel.why);
 	}
 	while (flow->reply_bytes)
 		read_replies(flow);

@@ -128,5 +128,5 @@ void assert_received(const struct pair *pair, const struct bytes *bytes,
 void assert_refused(struct pair *pair, const char *why)
 {
 	assert_int_equal(vhb_channel_receive(&pair->channel), -EPROTO);
-	assert_non_null(strstr(pair->channel.why, why));
+	assert_non_null(strstr(pair->channel.why.clause, why));
 }

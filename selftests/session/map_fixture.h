@@ -60,7 +60,7 @@ static struct watched {
 
 static struct vhb_address_space *space;
 static struct resources resources_before;
-static char why[192];
+static struct vhb_why why;
 static int files[FILES_MAX];
 static unsigned int file_count;
 
@@ -193,7 +193,8 @@ must_replace(struct vhb_memory_map *old, const struct vhb_wire_region *regions,
 	struct vhb_memory_map *map = NULL;
 
 	assert_int_equal(vhb_memory_map_replace(space, old, regions, fds, count,
-						why, sizeof(why), &map), 0);
+						&why, &map),
+			 0);
 	assert_int_equal(vhb_memory_map_region_count(map), count);
 	return map;
 }
@@ -203,8 +204,8 @@ must_add(struct vhb_memory_map *old, struct vhb_wire_region region, int fd)
 {
 	struct vhb_memory_map *map = NULL;
 
-	assert_int_equal(vhb_memory_map_add(space, old, &region, fd, why,
-					    sizeof(why), &map), 0);
+	assert_int_equal(vhb_memory_map_add(space, old, &region, fd, &why, &map),
+			 0);
 	assert_int_equal(vhb_memory_map_region_count(map),
 			 vhb_memory_map_region_count(old) + 1);
 	return map;
@@ -215,8 +216,8 @@ must_remove(struct vhb_memory_map *old, struct vhb_wire_region region)
 {
 	struct vhb_memory_map *map = NULL;
 
-	assert_int_equal(vhb_memory_map_remove(space, old, &region, why,
-					       sizeof(why), &map), 0);
+	assert_int_equal(vhb_memory_map_remove(space, old, &region, &why, &map),
+			 0);
 	assert_int_equal(vhb_memory_map_region_count(map),
 			 vhb_memory_map_region_count(old) - 1);
 	return map;
@@ -251,11 +252,12 @@ static inline void assert_refused(struct vhb_memory_map *old,
 	struct resources before;
 
 	resources_count(&before);
-	why[0] = '\0';
+	why.clause[0] = '\0';
 	assert_int_equal(vhb_memory_map_replace(space, old, regions, fds, count,
-						why, sizeof(why), &map), error);
-	if (!strstr(why, clause))
-		fail_msg("\"%s\" does not say \"%s\"", why, clause);
+						&why, &map),
+			 error);
+	if (!strstr(why.clause, clause))
+		fail_msg("\"%s\" does not say \"%s\"", why.clause, clause);
 	assert_null(map);
 	assert_int_equal(count_lines(), lines);
 	resources_assert_same(&before);

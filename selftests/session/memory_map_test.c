@@ -77,11 +77,11 @@ static void an_added_region_may_not_overlap_either(void **state)
 	struct vhb_memory_map *more = NULL;
 
 	(void)state;
-	assert_int_equal(vhb_memory_map_add(space, map, &region, fd, why,
-					    sizeof(why), &more), -EINVAL);
+	assert_int_equal(vhb_memory_map_add(space, map, &region, fd, &why,
+					    &more), -EINVAL);
 	region.gpa = 0x100000;
-	assert_int_equal(vhb_memory_map_add(space, map, &region, fd, why,
-					    sizeof(why), &more), -EINVAL);
+	assert_int_equal(vhb_memory_map_add(space, map, &region, fd, &why,
+					    &more), -EINVAL);
 	region.uva = 0x100000;
 	vhb_memory_map_put(grow(map, region, fd));
 }
@@ -444,8 +444,8 @@ static void sixty_four_pieces_fit_and_one_more_does_not(void **state)
 	map = must_replace(NULL, regions, fds, 64);
 	assert_int_equal(entry_count(map), 64);
 	lines = count_lines();
-	assert_int_equal(vhb_memory_map_add(space, map, &regions[64], fd, why,
-					    sizeof(why), &more), -E2BIG);
+	assert_int_equal(vhb_memory_map_add(space, map, &regions[64], fd, &why,
+					    &more), -E2BIG);
 	assert_int_equal(count_lines(), lines);
 	map = grow(map, region_of(PAGE, PAGE, 64 * PAGE, 0), fd);
 	assert_int_equal(entry_count(map), 64);
@@ -472,8 +472,8 @@ static void five_hundred_and_nine_regions_fit_and_one_more_not(void **state)
 
 	lines = count_lines();
 	region = region_of(509 * GIB, PAGE, 509 * PAGE, 509 * PAGE);
-	assert_int_equal(vhb_memory_map_add(space, map, &region, fd, why,
-					    sizeof(why), &more), -ENOSPC);
+	assert_int_equal(vhb_memory_map_add(space, map, &region, fd, &why,
+					    &more), -ENOSPC);
 	assert_int_equal(count_lines(), lines);
 	vhb_memory_map_put(map);
 }
@@ -491,10 +491,10 @@ static void a_region_is_removed_by_addresses_and_size(void **state)
 	wrong[2].size_bytes--;
 	for (unsigned int i = 0; i < 3; i++)
 		assert_int_equal(vhb_memory_map_remove(space, map, &wrong[i],
-						       why, sizeof(why), &less),
+						       &why, &less),
 				 -ENOENT);
-	assert_int_equal(vhb_memory_map_remove(space, NULL, &region, why,
-					       sizeof(why), &less), -ENOENT);
+	assert_int_equal(vhb_memory_map_remove(space, NULL, &region, &why,
+					       &less), -ENOENT);
 	region.offset_bytes = 0x12345;
 	vhb_memory_map_put(shrink(map, region));
 }

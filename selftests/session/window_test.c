@@ -359,8 +359,9 @@ static void address_spaces_do_not_share_windows(void **state)
 	(void)state;
 	map = must_add(NULL, region, fd);
 	assert_int_equal(vhb_address_space_create(&other_space), 0);
-	assert_int_equal(vhb_memory_map_add(other_space, NULL, &region, fd, why,
-					    sizeof(why), &other), 0);
+	assert_int_equal(vhb_memory_map_add(other_space, NULL, &region, fd,
+					    &why, &other),
+			 0);
 	assert_true(hva_of(map, 0) != hva_of(other, 0));
 	assert_int_equal(hva_of(other, 0) % GIB, 0);
 	vhb_memory_map_put(map);
@@ -408,8 +409,8 @@ static void a_failure_of_any_mmap_is_undone(void **state)
 		watched.mmap_count = 0;
 		watched.fail_at = i;
 		map = NULL;
-		ret = vhb_memory_map_replace(space, NULL, regions, fds, 4, why,
-					     sizeof(why), &map);
+		ret = vhb_memory_map_replace(space, NULL, regions, fds, 4, &why,
+					     &map);
 		if (ret)
 			assert_int_equal(ret, -ENOMEM);
 		failures += !!ret;
@@ -436,11 +437,11 @@ static void a_hole_torn_by_a_failed_mmap_is_fenced(void **state)
 	hva = hva_of(map, 0x100000);
 	watched.fail_at = watched.mmap_count + 1;
 	watched.reserve_max_bytes = 1;
-	assert_int_equal(vhb_memory_map_add(space, map, &region, fd, why,
-					    sizeof(why), &newer), -ENOMEM);
+	assert_int_equal(vhb_memory_map_add(space, map, &region, fd, &why,
+					    &newer), -ENOMEM);
 	assert_fenced(hva + PAGE);
 	assert_string_equal(perms_at(hva), "rw-s");
-	assert_non_null(strstr(why, "cannot map"));
+	assert_non_null(strstr(why.clause, "cannot map"));
 	watched.reserve_max_bytes = 0;
 	map = grow(map, region, fd);
 	assert_int_equal(hva_of(map, 0x200000), hva + PAGE);

@@ -172,7 +172,7 @@ static void descriptors_lost_for_want_of_numbers_are_refused(void **state)
 	ret = vhb_channel_receive(&pair->channel);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	assert_int_equal(ret, -EPROTO);
-	assert_non_null(strstr(pair->channel.why, "descriptors lost"));
+	assert_non_null(strstr(pair->channel.why.clause, "descriptors lost"));
 }
 
 static void control_data_without_descriptors_is_nothing(void **state)

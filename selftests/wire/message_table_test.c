@@ -104,23 +104,30 @@ static void valid_message(struct vhb_message *message, const struct rule *rule)
 }
 
 static int check_with(const struct vhb_message *message,
-		      const struct vhb_gate *gate, char *why)
+		      const struct vhb_gate *gate, struct vhb_why *why)
 {
-	char text[96] = "";
-	int ret = vhb_message_check(message, gate, text, sizeof(text));
+	int ret;
 
+	why->clause[0] = '\0';
+	ret = vhb_message_check(message, gate, why);
 	if (ret)
-		assert_int_not_equal(text[0], '\0');
+		assert_int_not_equal(why->clause[0], '\0');
 	else
-		assert_int_equal(text[0], '\0');
-	if (why)
-		memcpy(why, text, sizeof(text));
+		assert_int_equal(why->clause[0], '\0');
 	return ret;
+}
+
+static int check_gate(const struct vhb_message *message,
+		      const struct vhb_gate *gate)
+{
+	struct vhb_why why;
+
+	return check_with(message, gate, &why);
 }
 
 static int check(const struct vhb_message *message)
 {
-	return check_with(message, &open_gate, NULL);
+	return check_gate(message, &open_gate);
 }
 
 static void has_the_row_of_the_specification(void **state)
@@ -219,7 +226,7 @@ static void takes_only_vrings_there_are(void **state)
 	}
 	set_index(&message, rule, 0);
 	gate.vring_count = 0;
-	assert_int_equal(check_with(&message, &gate, NULL), -EINVAL);
+	assert_int_equal(check_gate(&message, &gate), -EINVAL);
 }
 
 static void needs_its_protocol_feature(void **state)
@@ -233,17 +240,17 @@ static void needs_its_protocol_feature(void **state)
 		gate.acked_mask &= ~vhb_bit(rule->feature_bit);
 	else
 		gate.offered_mask &= ~vhb_bit(rule->feature_bit);
-	assert_int_equal(check_with(&message, &gate, NULL), -EOPNOTSUPP);
+	assert_int_equal(check_gate(&message, &gate), -EOPNOTSUPP);
 
 	/* The gate is looked at first, whatever else is wrong */
 	message.header.size_bytes = 4096;
-	assert_int_equal(check_with(&message, &gate, NULL), -EOPNOTSUPP);
+	assert_int_equal(check_gate(&message, &gate), -EOPNOTSUPP);
 
 	/* and it is this feature alone that opens it */
 	message.header.size_bytes = rule->min;
 	gate.acked_mask = rule->gate == ACKED ? vhb_bit(rule->feature_bit) : 0;
 	gate.offered_mask = vhb_bit(rule->feature_bit);
-	assert_int_equal(check_with(&message, &gate, NULL), 0);
+	assert_int_equal(check_gate(&message, &gate), 0);
 }
 
 static void is_legal_without_any_protocol_feature(void **state)
@@ -257,7 +264,7 @@ static void is_legal_without_any_protocol_feature(void **state)
 		message.header.size_bytes = 8;
 		message.fd_count = 0;
 	}
-	assert_int_equal(check_with(&message, &gate, NULL), 0);
+	assert_int_equal(check_gate(&message, &gate), 0);
 }
 
 static void comes_without_a_descriptor_if_bit_8_says_so(void **state)
@@ -388,12 +395,12 @@ static void log_base_without_shared_memory_is_one_address(void **state)
 	(void)state;
 	gate.acked_mask &= ~vhb_bit(1);
 	message.header.size_bytes = 8;
-	assert_int_equal(check_with(&message, &gate, NULL), 0);
+	assert_int_equal(check_gate(&message, &gate), 0);
 	message.fd_count = 1;
-	assert_int_equal(check_with(&message, &gate, NULL), -EINVAL);
+	assert_int_equal(check_gate(&message, &gate), -EINVAL);
 	message.fd_count = 0;
 	message.header.size_bytes = 16;
-	assert_int_equal(check_with(&message, &gate, NULL), -EINVAL);
+	assert_int_equal(check_gate(&message, &gate), -EINVAL);
 }
 
 static void unknown_requests_have_no_row(void **state)
@@ -416,10 +423,10 @@ static void unknown_requests_have_no_row(void **state)
 static void assert_why(const struct vhb_message *message,
 		       const struct vhb_gate *gate, const char *expected)
 {
-	char why[96];
+	struct vhb_why why;
 
-	assert_int_not_equal(check_with(message, gate, why), 0);
-	assert_string_equal(why, expected);
+	assert_int_not_equal(check_with(message, gate, &why), 0);
+	assert_string_equal(why.clause, expected);
 }
 
 static void says_what_is_wrong(void **state)
@@ -463,18 +470,16 @@ static void says_what_is_wrong(void **state)
 	assert_why(&message, &nothing, "vring 9 of a device that has 2");
 }
 
-static void writes_no_more_than_the_room_for_why(void **state)
+static void a_clause_that_is_too_long_is_cut_off(void **state)
 {
-	struct vhb_message message = { .header = { .request = 77 } };
-	char why[8] = "-------";
+	struct vhb_why whys[2];
 
 	(void)state;
-	assert_int_equal(vhb_message_check(&message, &open_gate, why, 4),
-			 -EOPNOTSUPP);
-	assert_string_equal(why, "the");
-	assert_int_equal(why[4], '-');
-	assert_int_equal(vhb_message_check(&message, &open_gate, NULL, 0),
-			 -EOPNOTSUPP);
+	memset(whys, '-', sizeof(whys));
+	assert_int_equal(vhb_wrong(&whys[0], -EINVAL, "%0*d", VHB_WHY_BYTES, 0),
+			 -EINVAL);
+	assert_int_equal(strlen(whys[0].clause), VHB_WHY_BYTES - 1);
+	assert_int_equal(whys[1].clause[0], '-');
 }
 
 static const struct CMUnitTest single_tests[] = {
@@ -485,7 +490,7 @@ static const struct CMUnitTest single_tests[] = {
 	cmocka_unit_test(log_base_without_shared_memory_is_one_address),
 	cmocka_unit_test(unknown_requests_have_no_row),
 	cmocka_unit_test(says_what_is_wrong),
-	cmocka_unit_test(writes_no_more_than_the_room_for_why),
+	cmocka_unit_test(a_clause_that_is_too_long_is_cut_off),
 };
 
 static int to_all(const struct rule *rule)

@@ -2,18 +2,33 @@
 #ifndef VHB_LIB_WHY_H
 #define VHB_LIB_WHY_H
 
-#include <stddef.h>
+#include <stdarg.h>
+
+/* Room for a clause with its terminator; what is longer is cut off */
+#define VHB_WHY_BYTES 192
+
+/**
+ * struct vhb_why - what is wrong
+ * @clause: one clause for the log, without a full stop; set where a function that
+ *          takes it fails, left alone otherwise
+ */
+struct vhb_why {
+	char clause[VHB_WHY_BYTES];
+};
 
 /**
  * vhb_wrong() - say what is wrong, and return it
+ * @why: receives the clause
  * @error: -errno
- * @why: receives one clause
- * @why_bytes: room in @why; what does not fit is cut off
  * @format: the clause, as in printf()
  *
  * Return: @error.
  */
-int vhb_wrong(int error, char *why, size_t why_bytes, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+int vhb_wrong(struct vhb_why *why, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/** vhb_vwrong() - vhb_wrong() for who has the arguments as a va_list */
+int vhb_vwrong(struct vhb_why *why, int error, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
 
 #endif

@@ -137,8 +137,7 @@ static const char *fault_of(const struct vhb_kdev *kdev, const uint8_t *stream,
 }
 
 /* A copy: the front-end may still write. */
-int vhb_device_state_load(struct vhb_kdev *kdev, int fd, char *why,
-			  size_t why_bytes)
+int vhb_device_state_load(struct vhb_kdev *kdev, int fd, struct vhb_why *why)
 {
 	uint8_t stream[STREAM_MAX_BYTES + 1];
 	const char *fault = "it is too long";
@@ -148,20 +147,18 @@ int vhb_device_state_load(struct vhb_kdev *kdev, int fd, char *why,
 	bytes = pread(fd, stream, sizeof(stream), 0);
 	if (bytes < 0) {
 		ret = -errno;
-		snprintf(why, why_bytes, "reading the state: %s",
-			 strerrordesc_np(-ret));
-		return ret;
+		return vhb_wrong(why, ret, "reading the state: %s",
+				 strerrordesc_np(-ret));
 	}
 	if ((size_t)bytes < sizeof(stream))
 		fault = fault_of(kdev, stream, bytes);
-	if (fault) {
-		snprintf(why, why_bytes, "the state is refused: %s", fault);
-		return -EINVAL;
-	}
+	if (fault)
+		return vhb_wrong(why, -EINVAL, "the state is refused: %s",
+				 fault);
 	ret = kdev->ops->load_state(kdev, stream + sizeof(struct header),
 				    bytes - sizeof(struct header) - CRC_BYTES);
 	if (ret)
-		snprintf(why, why_bytes, "the device refuses its state: %s",
-			 strerrordesc_np(-ret));
-	return ret;
+		return vhb_wrong(why, ret, "the device refuses its state: %s",
+				 strerrordesc_np(-ret));
+	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "kdev/kdev.h"
+#include "lib/why.h"
 
 /**
  * DOC: a device's state as a stream
@@ -47,11 +48,9 @@ int vhb_device_state_receive(int *fd_out, int *kept_fd_out);
  * @kdev: the device; no vring runs. As before when this fails
  * @fd: what vhb_device_state_receive() kept; stays open
  * @why: receives one clause that says what is wrong
- * @why_bytes: room in @why
  *
  * Return: 0; -EINVAL for what is no stream of such a device; another -errno.
  */
-int vhb_device_state_load(struct vhb_kdev *kdev, int fd, char *why,
-			  size_t why_bytes);
+int vhb_device_state_load(struct vhb_kdev *kdev, int fd, struct vhb_why *why);
 
 #endif

@@ -10,7 +10,6 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
-#include "lib/why.h"
 
 /* Kept free on each side: the bits of 64 GiB */
 #define GUARD_BYTES (UINT64_C(2) << 20)
@@ -34,28 +33,27 @@ struct vhb_dirty_log {
 };
 
 /* A file of any other kind could keep the kernel waiting when it sets a bit. */
-static int check_file(const struct vhb_wire_log *description, int fd, char *why,
-		      size_t why_bytes)
+static int check_file(const struct vhb_wire_log *description, int fd,
+		      struct vhb_why *why)
 {
 	struct stat st;
 	int ret;
 
 	if (!vhb_fd_is_shared_memory(fd))
-		return vhb_wrong(-EINVAL, why, why_bytes,
+		return vhb_wrong(why, -EINVAL,
 				 "the descriptor is no shared memory");
 	if (fstat(fd, &st)) {
 		ret = -errno;
-		return vhb_wrong(ret, why, why_bytes, "fstat: %s",
-				 strerrordesc_np(-ret));
+		return vhb_wrong(why, ret, "fstat: %s", strerrordesc_np(-ret));
 	}
 	if (!S_ISREG(st.st_mode))
-		return vhb_wrong(-EINVAL, why, why_bytes,
+		return vhb_wrong(why, -EINVAL,
 				 "the descriptor is no file in shared memory");
 	if (!description->size_bytes)
-		return vhb_wrong(-EINVAL, why, why_bytes, "a log of no bytes");
+		return vhb_wrong(why, -EINVAL, "a log of no bytes");
 	if (!vhb_range_contains(0, st.st_size, description->offset_bytes,
 				description->size_bytes))
-		return vhb_wrong(-EINVAL, why, why_bytes,
+		return vhb_wrong(why, -EINVAL,
 				 "a log of %#llx bytes at %#llx of a file that has %#llx",
 				 (unsigned long long)description->size_bytes,
 				 (unsigned long long)description->offset_bytes,
@@ -98,28 +96,28 @@ static int map_bits(struct vhb_dirty_log *log,
 	return 0;
 }
 
-int vhb_dirty_log_map(const struct vhb_wire_log *description, int fd, char *why,
-		      size_t why_bytes, struct vhb_dirty_log **log_out)
+int vhb_dirty_log_map(const struct vhb_wire_log *description, int fd,
+		      struct vhb_why *why, struct vhb_dirty_log **log_out)
 {
 	struct vhb_dirty_log *log;
 	uint64_t page_bytes;
 	int ret;
 
-	ret = check_file(description, fd, why, why_bytes);
+	ret = check_file(description, fd, why);
 	if (ret)
 		return ret;
 	ret = vhb_fd_page_bytes(fd, &page_bytes);
 	if (ret)
-		return vhb_wrong(ret, why, why_bytes, "fstatfs: %s",
+		return vhb_wrong(why, ret, "fstatfs: %s",
 				 strerrordesc_np(-ret));
 	log = calloc(1, sizeof(*log));
 	if (!log)
-		return vhb_wrong(-ENOMEM, why, why_bytes, "out of memory");
+		return vhb_wrong(why, -ENOMEM, "out of memory");
 	log->reference_count = 1;
 	ret = map_bits(log, description, fd, page_bytes);
 	if (ret) {
 		free(log);
-		return vhb_wrong(ret, why, why_bytes, "cannot map the log: %s",
+		return vhb_wrong(why, ret, "cannot map the log: %s",
 				 strerrordesc_np(-ret));
 	}
 	*log_out = log;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/why.h"
 #include "wire/protocol.h"
 
 /**
@@ -32,15 +33,14 @@ struct vhb_dirty_log;
  * @description: its length and where it begins in the file; any number of bytes
  * @fd: shared memory; not kept
  * @why: receives one clause that says what is wrong
- * @why_bytes: room in @why
  * @log_out: the bitmap, with one reference
  *
  * Return: 0; -EINVAL when it is empty, longer than the file, or in no shared
  * memory; -EACCES or -EPERM when that cannot be written; -ENOMEM or another
  * -errno of mmap().
  */
-int vhb_dirty_log_map(const struct vhb_wire_log *description, int fd, char *why,
-		      size_t why_bytes, struct vhb_dirty_log **log_out);
+int vhb_dirty_log_map(const struct vhb_wire_log *description, int fd,
+		      struct vhb_why *why, struct vhb_dirty_log **log_out);
 
 /**
  * vhb_dirty_log_get() - take a reference

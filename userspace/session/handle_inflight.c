@@ -66,8 +66,8 @@ int vhb_edit_inflight(struct vhb_session *session, struct vhb_want *want,
 	ret = check_counts(session, description);
 	if (ret)
 		return ret;
-	ret = vhb_inflight_map(description, message->fds[0], session->why,
-			       sizeof(session->why), &inflight);
+	ret = vhb_inflight_map(description, message->fds[0], &session->why,
+			       &inflight);
 	if (ret)
 		return ret;
 

@@ -28,8 +28,7 @@ int vhb_edit_log_base(struct vhb_session *session, struct vhb_want *want,
 	if (ret)
 		return ret;
 	return vhb_dirty_log_map(&message->payload.log, message->fds[0],
-				 session->why, sizeof(session->why),
-				 &want->log);
+				 &session->why, &want->log);
 }
 
 int vhb_edit_log_fd(struct vhb_session *session, struct vhb_want *want,

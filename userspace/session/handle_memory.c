@@ -19,8 +19,7 @@ int vhb_edit_mem_table(struct vhb_session *session, struct vhb_want *want,
 	ret = vhb_memory_map_replace(session->space,
 				     vhb_postcopy_map(session, want),
 				     memory->regions, message->fds,
-				     memory->region_count, session->why,
-				     sizeof(session->why), &map);
+				     memory->region_count, &session->why, &map);
 	return ret ? ret : vhb_postcopy_take_map(session, want, map);
 }
 
@@ -33,10 +32,8 @@ int vhb_edit_add_region(struct vhb_session *session, struct vhb_want *want,
 
 	vhb_settle_user_addresses(want, region, 1);
 	ret = vhb_memory_map_add(session->space,
-				 vhb_postcopy_map(session, want),
-				 region,
-				 message->fds[0], session->why,
-				 sizeof(session->why), &map);
+				 vhb_postcopy_map(session, want), region,
+				 message->fds[0], &session->why, &map);
 	return ret ? ret : vhb_postcopy_take_map(session, want, map);
 }
 
@@ -49,9 +46,8 @@ int vhb_edit_remove_region(struct vhb_session *session, struct vhb_want *want,
 
 	vhb_settle_user_addresses(want, region, 1);
 	ret = vhb_memory_map_remove(session->space,
-				    vhb_postcopy_map(session, want),
-				    region,
-				    session->why, sizeof(session->why), &map);
+				    vhb_postcopy_map(session, want), region,
+				    &session->why, &map);
 	return ret ? ret : vhb_postcopy_take_map(session, want, map);
 }
 

@@ -93,8 +93,7 @@ static int load(struct vhb_session *session)
 	if (ret)
 		return ret;
 	return vhb_device_state_load(session->config.kdev,
-				     session->transfer.kept_fd, session->why,
-				     sizeof(session->why));
+				     session->transfer.kept_fd, &session->why);
 }
 
 /* A second question gets the same answer. */

@@ -15,7 +15,6 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
-#include "lib/why.h"
 
 /**
  * struct slot - what is kept of a vring
@@ -60,7 +59,7 @@ int vhb_inflight_create(unsigned int queue_count,
 
 /* Reading a hole of a huge page file is an error when there is no page left. */
 static int check_file(const struct vhb_wire_inflight *description, int fd,
-		      char *why, size_t why_bytes)
+		      struct vhb_why *why)
 {
 	const int seals = fcntl(fd, F_GET_SEALS);
 	const uint64_t system_page_bytes = sysconf(_SC_PAGESIZE);
@@ -69,23 +68,21 @@ static int check_file(const struct vhb_wire_inflight *description, int fd,
 	int ret;
 
 	if (seals < 0 || !(seals & F_SEAL_SHRINK))
-		return vhb_wrong(-EINVAL, why, why_bytes,
+		return vhb_wrong(why, -EINVAL,
 				 "the descriptor is no memfd that is sealed against shrinking");
 	ret = vhb_fd_page_bytes(fd, &page_bytes);
 	if (ret)
-		return vhb_wrong(ret, why, why_bytes, "fstatfs: %s",
+		return vhb_wrong(why, ret, "fstatfs: %s",
 				 strerrordesc_np(-ret));
 	if (page_bytes != system_page_bytes)
-		return vhb_wrong(-EINVAL, why, why_bytes,
-				 "the memfd has huge pages");
+		return vhb_wrong(why, -EINVAL, "the memfd has huge pages");
 	if (fstat(fd, &st)) {
 		ret = -errno;
-		return vhb_wrong(ret, why, why_bytes, "fstat: %s",
-				 strerrordesc_np(-ret));
+		return vhb_wrong(why, ret, "fstat: %s", strerrordesc_np(-ret));
 	}
 	if (!vhb_range_contains(0, st.st_size, description->mmap_offset_bytes,
 				description->mmap_bytes))
-		return vhb_wrong(-EINVAL, why, why_bytes,
+		return vhb_wrong(why, -EINVAL,
 				 "%#llx bytes at %#llx of a memfd that has %#llx",
 				 (unsigned long long)description->mmap_bytes,
 				 (unsigned long long)description->mmap_offset_bytes,
@@ -94,8 +91,7 @@ static int check_file(const struct vhb_wire_inflight *description, int fd,
 }
 
 int vhb_inflight_map(const struct vhb_wire_inflight *description, int fd,
-		     char *why, size_t why_bytes,
-		     struct vhb_inflight **inflight_out)
+		     struct vhb_why *why, struct vhb_inflight **inflight_out)
 {
 	const size_t size_bytes = description->queue_count *
 				  sizeof(struct slot);
@@ -104,28 +100,26 @@ int vhb_inflight_map(const struct vhb_wire_inflight *description, int fd,
 	int ret;
 
 	if (description->mmap_bytes < size_bytes)
-		return vhb_wrong(-EINVAL, why, why_bytes,
+		return vhb_wrong(why, -EINVAL,
 				 "%#llx bytes for %u queues, which need %#zx",
 				 (unsigned long long)description->mmap_bytes,
 				 description->queue_count, size_bytes);
 	if (description->mmap_offset_bytes % sysconf(_SC_PAGESIZE))
-		return vhb_wrong(-EINVAL, why, why_bytes,
-				 "offset %#llx is not that of a page",
+		return vhb_wrong(why, -EINVAL, "offset %#llx is not that of a page",
 				 (unsigned long long)description->mmap_offset_bytes);
-	ret = check_file(description, fd, why, why_bytes);
+	ret = check_file(description, fd, why);
 	if (ret)
 		return ret;
 
 	inflight = calloc(1, sizeof(*inflight));
 	if (!inflight)
-		return vhb_wrong(-ENOMEM, why, why_bytes, "out of memory");
+		return vhb_wrong(why, -ENOMEM, "out of memory");
 	slots = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		     description->mmap_offset_bytes);
 	if (slots == MAP_FAILED) {
 		ret = -errno;
 		free(inflight);
-		return vhb_wrong(ret, why, why_bytes, "mmap: %s",
-				 strerrordesc_np(-ret));
+		return vhb_wrong(why, ret, "mmap: %s", strerrordesc_np(-ret));
 	}
 	inflight->slots = slots;
 	inflight->count = description->queue_count;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/why.h"
 #include "wire/protocol.h"
 
 /**
@@ -45,15 +46,13 @@ int vhb_inflight_create(unsigned int queue_count,
  * @description: what it says of it; the number of queues is checked
  * @fd: its descriptor; not kept
  * @why: receives one clause that says what is wrong
- * @why_bytes: room in @why
  * @inflight_out: the region
  *
  * Return: 0; -EINVAL for what is no memfd sealed against shrinking, or too
  * small; another -errno of mmap().
  */
 int vhb_inflight_map(const struct vhb_wire_inflight *description, int fd,
-		     char *why, size_t why_bytes,
-		     struct vhb_inflight **inflight_out);
+		     struct vhb_why *why, struct vhb_inflight **inflight_out);
 
 /**
  * vhb_inflight_unmap() - let go of it

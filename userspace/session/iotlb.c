@@ -212,7 +212,8 @@ static void miss_again(struct vhb_session *session)
 		return;
 	vhb_program_awake(session);
 	if (vhb_program(session, &session->want))
-		vhb_warn("a vring that waited for the IOTLB: %s", session->why);
+		vhb_warn("a vring that waited for the IOTLB: %s",
+			 session->why.clause);
 }
 
 /*

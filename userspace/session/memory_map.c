@@ -15,38 +15,25 @@
 #include "lib/bits.h"
 #include "lib/fd.h"
 
-/** struct vhb_why - where a refusal is explained */
-struct vhb_why {
-	char *text;
-	size_t room_bytes;
-};
-
-static int refuse(const struct vhb_why *why,
-		  const struct vhb_wire_region *region, int error,
-		  const char *format, ...)
+static int refuse(struct vhb_why *why, const struct vhb_wire_region *region,
+		  int error, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-static int refuse(const struct vhb_why *why,
-		  const struct vhb_wire_region *region, int error,
-		  const char *format, ...)
+static int refuse(struct vhb_why *why, const struct vhb_wire_region *region,
+		  int error, const char *format, ...)
 {
-	char text[128];
+	struct vhb_why what;
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	vhb_vwrong(&what, error, format, args);
 	va_end(args);
-	if (region)
-		snprintf(why->text, why->room_bytes,
-			 "region at guest address 0x%llx: %s",
-			 (unsigned long long)region->gpa, text);
-	else
-		snprintf(why->text, why->room_bytes, "%s", text);
-	return error;
+	return vhb_wrong(why, error, "region at guest address 0x%llx: %s",
+			 (unsigned long long)region->gpa, what.clause);
 }
 
 static int check_region(const struct vhb_wire_region *region,
-			const struct vhb_why *why)
+			struct vhb_why *why)
 {
 	if (!region->size_bytes)
 		return refuse(why, region, -EINVAL, "empty");
@@ -59,7 +46,7 @@ static int check_region(const struct vhb_wire_region *region,
 	return 0;
 }
 
-static int identify_file(struct vhb_mapping *mapping, const struct vhb_why *why)
+static int identify_file(struct vhb_mapping *mapping, struct vhb_why *why)
 {
 	const struct vhb_wire_region *region = &mapping->region;
 	struct statx file;
@@ -91,8 +78,7 @@ static int identify_file(struct vhb_mapping *mapping, const struct vhb_why *why)
 
 /* Checked, but not mapped yet. */
 static int mapping_create(const struct vhb_wire_region *region, int fd,
-			  const struct vhb_why *why,
-			  struct vhb_mapping **mapping_out)
+			  struct vhb_why *why, struct vhb_mapping **mapping_out)
 {
 	struct vhb_mapping *mapping;
 	int ret;
@@ -185,8 +171,7 @@ static int mapping_place(struct vhb_address_space *space,
 	return 0;
 }
 
-static int map_create(struct vhb_address_space *space,
-		      const struct vhb_why *why,
+static int map_create(struct vhb_address_space *space, struct vhb_why *why,
 		      struct vhb_memory_map **map_out)
 {
 	struct vhb_memory_map *map;
@@ -207,7 +192,7 @@ static int map_create(struct vhb_address_space *space,
 free_map:
 	free(map);
 no_memory:
-	return refuse(why, NULL, -ENOMEM, "no memory for a memory map");
+	return vhb_wrong(why, -ENOMEM, "no memory for a memory map");
 }
 
 static void map_append(struct vhb_memory_map *map, struct vhb_mapping *mapping)
@@ -247,7 +232,7 @@ static void map_sort(struct vhb_memory_map *map)
 }
 
 static int map_check_overlap(const struct vhb_memory_map *map,
-			     const struct vhb_why *why)
+			     struct vhb_why *why)
 {
 	const struct vhb_wire_region *before;
 	const struct vhb_wire_region *region;
@@ -269,7 +254,7 @@ static int map_check_overlap(const struct vhb_memory_map *map,
 	return 0;
 }
 
-static int map_place(struct vhb_memory_map *map, const struct vhb_why *why)
+static int map_place(struct vhb_memory_map *map, struct vhb_why *why)
 {
 	struct vhb_mapping *mapping;
 	unsigned int i;
@@ -302,7 +287,7 @@ static bool joins(const struct vhb_mapping *before,
 	       !(mapping->region.gpa % mapping->page_bytes);
 }
 
-static int map_fill_table(struct vhb_memory_map *map, const struct vhb_why *why)
+static int map_fill_table(struct vhb_memory_map *map, struct vhb_why *why)
 {
 	struct vhost_memory *table = map->table;
 	struct vhost_memory_region *entry = NULL;
@@ -328,7 +313,7 @@ static int map_fill_table(struct vhb_memory_map *map, const struct vhb_why *why)
 }
 
 /* From a list of mappings to a map; drops it on failure. */
-static int map_complete(struct vhb_memory_map *map, const struct vhb_why *why,
+static int map_complete(struct vhb_memory_map *map, struct vhb_why *why,
 			struct vhb_memory_map **map_out)
 {
 	int ret;
@@ -389,30 +374,28 @@ void vhb_address_space_destroy(struct vhb_address_space *space)
 int vhb_memory_map_replace(struct vhb_address_space *space,
 			   struct vhb_memory_map *old,
 			   const struct vhb_wire_region *regions,
-			   const int *fds, unsigned int count, char *why_text,
-			   size_t why_bytes, struct vhb_memory_map **map_out)
+			   const int *fds, unsigned int count,
+			   struct vhb_why *why, struct vhb_memory_map **map_out)
 {
-	const struct vhb_why why = { why_text, why_bytes };
 	struct vhb_memory_map *map;
 	struct vhb_mapping *mapping;
 	unsigned int i;
 	int ret;
 
 	if (!count || count > VHB_REGION_COUNT_MAX)
-		return refuse(&why, NULL, -EINVAL,
-			      "%u regions instead of 1 to %d", count,
-			      VHB_REGION_COUNT_MAX);
+		return vhb_wrong(why, -EINVAL, "%u regions instead of 1 to %d",
+				 count, VHB_REGION_COUNT_MAX);
 
-	ret = map_create(space, &why, &map);
+	ret = map_create(space, why, &map);
 	if (ret)
 		return ret;
 	for (i = 0; i < count; i++) {
-		ret = mapping_create(&regions[i], fds[i], &why, &mapping);
+		ret = mapping_create(&regions[i], fds[i], why, &mapping);
 		if (ret)
 			goto put_map;
 		map_append(map, reuse_mapping(old, mapping));
 	}
-	return map_complete(map, &why, map_out);
+	return map_complete(map, why, map_out);
 
 put_map:
 	vhb_memory_map_put(map);
@@ -422,10 +405,8 @@ put_map:
 int vhb_memory_map_add(struct vhb_address_space *space,
 		       struct vhb_memory_map *old,
 		       const struct vhb_wire_region *region, int fd,
-		       char *why_text, size_t why_bytes,
-		       struct vhb_memory_map **map_out)
+		       struct vhb_why *why, struct vhb_memory_map **map_out)
 {
-	const struct vhb_why why = { why_text, why_bytes };
 	unsigned int old_count = vhb_memory_map_region_count(old);
 	struct vhb_memory_map *map;
 	struct vhb_mapping *mapping;
@@ -433,19 +414,19 @@ int vhb_memory_map_add(struct vhb_address_space *space,
 	int ret;
 
 	if (old_count == VHB_REGION_COUNT_MAX)
-		return refuse(&why, region, -ENOSPC, "more than %d regions",
+		return refuse(why, region, -ENOSPC, "more than %d regions",
 			      VHB_REGION_COUNT_MAX);
 
-	ret = map_create(space, &why, &map);
+	ret = map_create(space, why, &map);
 	if (ret)
 		return ret;
-	ret = mapping_create(region, fd, &why, &mapping);
+	ret = mapping_create(region, fd, why, &mapping);
 	if (ret)
 		goto put_map;
 	map_append(map, mapping);
 	for (i = 0; i < old_count; i++)
 		map_append(map, mapping_get(old->by_gpa[i]));
-	return map_complete(map, &why, map_out);
+	return map_complete(map, why, map_out);
 
 put_map:
 	vhb_memory_map_put(map);
@@ -454,17 +435,16 @@ put_map:
 
 int vhb_memory_map_remove(struct vhb_address_space *space,
 			  struct vhb_memory_map *old,
-			  const struct vhb_wire_region *region, char *why_text,
-			  size_t why_bytes, struct vhb_memory_map **map_out)
+			  const struct vhb_wire_region *region,
+			  struct vhb_why *why, struct vhb_memory_map **map_out)
 {
-	const struct vhb_why why = { why_text, why_bytes };
 	unsigned int old_count = vhb_memory_map_region_count(old);
 	struct vhb_memory_map *map;
 	struct vhb_mapping *mapping;
 	unsigned int i;
 	int ret;
 
-	ret = map_create(space, &why, &map);
+	ret = map_create(space, why, &map);
 	if (ret)
 		return ret;
 	for (i = 0; i < old_count; i++) {
@@ -476,10 +456,10 @@ int vhb_memory_map_remove(struct vhb_address_space *space,
 		map_append(map, mapping_get(mapping));
 	}
 	if (map->region_count == old_count) {
-		ret = refuse(&why, region, -ENOENT, "not there");
+		ret = refuse(why, region, -ENOENT, "not there");
 		goto put_map;
 	}
-	return map_complete(map, &why, map_out);
+	return map_complete(map, why, map_out);
 
 put_map:
 	vhb_memory_map_put(map);

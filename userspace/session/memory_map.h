@@ -8,6 +8,7 @@
 
 #include <linux/vhost_types.h>
 
+#include "lib/why.h"
 #include "wire/protocol.h"
 
 /**
@@ -76,7 +77,6 @@ void vhb_address_space_destroy(struct vhb_address_space *space);
  * @fds: one descriptor each region; not kept, the caller closes them
  * @count: how many, 1 to VHB_REGION_COUNT_MAX
  * @why: receives one clause that says what is wrong
- * @why_bytes: room in @why
  * @map_out: the new map, with one reference
  *
  * Return: 0; -EINVAL (size zero, a range that wraps, regions that overlap in
@@ -89,8 +89,9 @@ void vhb_address_space_destroy(struct vhb_address_space *space);
 int vhb_memory_map_replace(struct vhb_address_space *space,
 			   struct vhb_memory_map *old,
 			   const struct vhb_wire_region *regions,
-			   const int *fds, unsigned int count, char *why,
-			   size_t why_bytes, struct vhb_memory_map **map_out);
+			   const int *fds, unsigned int count,
+			   struct vhb_why *why,
+			   struct vhb_memory_map **map_out);
 
 /**
  * vhb_memory_map_add() - build a map with one region more (ADD_MEM_REG)
@@ -99,7 +100,6 @@ int vhb_memory_map_replace(struct vhb_address_space *space,
  * @region: the region
  * @fd: its descriptor; not kept
  * @why: receives one clause that says what is wrong
- * @why_bytes: room in @why
  * @map_out: the new map, with one reference
  *
  * Return: as vhb_memory_map_replace(), and -ENOSPC beyond
@@ -107,8 +107,8 @@ int vhb_memory_map_replace(struct vhb_address_space *space,
  */
 int vhb_memory_map_add(struct vhb_address_space *space,
 		       struct vhb_memory_map *old,
-		       const struct vhb_wire_region *region, int fd, char *why,
-		       size_t why_bytes, struct vhb_memory_map **map_out);
+		       const struct vhb_wire_region *region, int fd,
+		       struct vhb_why *why, struct vhb_memory_map **map_out);
 
 /**
  * vhb_memory_map_remove() - build a map with one region less (REM_MEM_REG)
@@ -117,15 +117,14 @@ int vhb_memory_map_add(struct vhb_address_space *space,
  * @region: named by guest address, user address and size; the offset is
  *          ignored
  * @why: receives one clause that says what is wrong
- * @why_bytes: room in @why
  * @map_out: the new map (it may be empty), with one reference
  *
  * Return: 0, -ENOENT when there is no such region, -ENOMEM.
  */
 int vhb_memory_map_remove(struct vhb_address_space *space,
 			  struct vhb_memory_map *old,
-			  const struct vhb_wire_region *region, char *why,
-			  size_t why_bytes, struct vhb_memory_map **map_out);
+			  const struct vhb_wire_region *region,
+			  struct vhb_why *why, struct vhb_memory_map **map_out);
 
 /**
  * vhb_memory_map_get() - take a reference

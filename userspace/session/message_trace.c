@@ -84,14 +84,14 @@ void vhb_message_trace_end(struct vhb_session *session, int result)
 	add_answer(&text, session);
 	if (result)
 		vhb_text_add(&text, ", refused (%s: %s)",
-			     strerrorname_np(-result), session->why);
+			     strerrorname_np(-result), session->why.clause);
 	vhb_trace_end(bytes);
 }
 
 void vhb_message_trace_failed(struct vhb_session *session, int error)
 {
 	if (error == -EPROTO)
-		vhb_trace_event("malformed: %s", session->channel.why);
+		vhb_trace_event("malformed: %s", session->channel.why.clause);
 	else if (error != -ECONNRESET)
 		vhb_trace_event("malformed: %s", strerrorname_np(-error));
 }

@@ -106,7 +106,7 @@ int vhb_refuse(struct vhb_session *session, int error, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(session->why, sizeof(session->why), format, args);
+	vhb_vwrong(&session->why, error, format, args);
 	va_end(args);
 	return error;
 }
@@ -165,18 +165,18 @@ static void settle_bases(struct vhb_want *want)
 /* All or nothing; -ENOTRECOVERABLE when not even nothing was possible */
 static int program_next(struct vhb_session *session)
 {
-	char why[sizeof(session->why)];
+	struct vhb_why why;
 	int ret;
 
 	ret = vhb_program(session, &session->next);
 	if (ret) {
-		memcpy(why, session->why, sizeof(why));
+		why = session->why;
 		if (vhb_program(session, &session->want)) {
 			/* The kernel lets go before we unmap and close. */
 			vhb_program_nothing(session);
 			ret = -ENOTRECOVERABLE;
 		}
-		memcpy(session->why, why, sizeof(why));
+		session->why = why;
 		drop_difference(&session->next, &session->want);
 		return ret;
 	}
@@ -225,8 +225,7 @@ static int handle(struct vhb_session *session, struct vhb_message *message)
 	if (vhb_postcopy_is_ack(session, message))
 		return edit_and_program(session, &postcopy_ack, message);
 
-	ret = vhb_message_check(message, &gate, session->why,
-				sizeof(session->why));
+	ret = vhb_message_check(message, &gate, &session->why);
 	if (ret)
 		return ret;
 
@@ -243,9 +242,8 @@ void vhb_log_refusal(struct vhb_session *session,
 {
 	if (++session->refusal_count > REFUSALS_LOGGED && !is_over)
 		return;
-	vhb_warn("refused %s: %s%s",
-		 vhb_message_name(message->header.request), session->why,
-		 is_over ? "; connection closed" : "");
+	vhb_warn("refused %s: %s%s", vhb_message_name(message->header.request),
+		 session->why.clause, is_over ? "; connection closed" : "");
 	if (session->refusal_count == REFUSALS_LOGGED && !is_over)
 		vhb_warn("further refusals of this front-end are not logged");
 }
@@ -340,7 +338,7 @@ static int receive_messages(struct vhb_session *session)
 			vhb_warn("refused %s: %s; connection closed",
 				 vhb_message_name(session->channel.message
 							  .header.request),
-				 session->channel.why);
+				 session->channel.why.clause);
 		if (ret < 0) {
 			vhb_message_trace_failed(session, ret);
 			return ret;

@@ -213,7 +213,7 @@ struct vhb_session {
 	struct vhb_want next;
 	struct vhb_have have;
 	struct vhb_miss_queue misses;
-	char why[192];
+	struct vhb_why why;
 	unsigned int refusal_count;
 	unsigned int break_count;
 	unsigned int base_count;

@@ -166,7 +166,7 @@ void vhb_vring_take_saved_base(struct vhb_session *session,
 	vring->has_unread_slot = false;
 	if (want->has_features &&
 	    vhb_vring_check_base(session, want, index, base)) {
-		vhb_warn("what was saved is not used: %s", session->why);
+		vhb_warn("what was saved is not used: %s", session->why.clause);
 		return;
 	}
 	if (base != given)

@@ -78,9 +78,9 @@ static int keep_fds(struct vhb_channel *channel, const struct cmsghdr *cmsg)
 		ret = -EPROTO;
 	}
 	if (ret)
-		snprintf(channel->why, sizeof(channel->why),
-			 "more than %u descriptors with one message",
-			 VHB_FDS_MAX);
+		vhb_wrong(&channel->why, ret,
+			  "more than %u descriptors with one message",
+			  VHB_FDS_MAX);
 	return ret;
 }
 
@@ -96,12 +96,10 @@ static int keep_control_data(struct vhb_channel *channel, struct msghdr *msg)
 		if (keep_fds(channel, cmsg))
 			ret = -EPROTO;
 	}
-	if (!ret && msg->msg_flags & MSG_CTRUNC) {
-		snprintf(channel->why, sizeof(channel->why),
-			 "descriptors lost: more than %u, or none left to open",
-			 VHB_FDS_MAX);
-		ret = -EPROTO;
-	}
+	if (!ret && msg->msg_flags & MSG_CTRUNC)
+		ret = vhb_wrong(&channel->why, -EPROTO,
+				"descriptors lost: more than %u, or none left to open",
+				VHB_FDS_MAX);
 	return ret;
 }
 
@@ -139,24 +137,19 @@ static int header_check(struct vhb_channel *channel)
 	const struct vhb_wire_header *header = &channel->message.header;
 	uint32_t version = header->flags & VHB_FLAG_VERSION_MASK;
 
-	if (version != VHB_FLAG_VERSION) {
-		snprintf(channel->why, sizeof(channel->why),
-			 "request %u of protocol version %u, not %u",
-			 header->request, version, VHB_FLAG_VERSION);
-		return -EPROTO;
-	}
-	if (vhb_has_bit(header->flags, VHB_FLAG_REPLY_BIT)) {
-		snprintf(channel->why, sizeof(channel->why),
-			 "request %u is marked as a reply", header->request);
-		return -EPROTO;
-	}
-	if (header->size_bytes > VHB_PAYLOAD_MAX_BYTES) {
-		snprintf(channel->why, sizeof(channel->why),
-			 "request %u with a payload of %u bytes, %u are the most",
-			 header->request, header->size_bytes,
-			 VHB_PAYLOAD_MAX_BYTES);
-		return -EPROTO;
-	}
+	if (version != VHB_FLAG_VERSION)
+		return vhb_wrong(&channel->why, -EPROTO,
+				 "request %u of protocol version %u, not %u",
+				 header->request, version, VHB_FLAG_VERSION);
+	if (vhb_has_bit(header->flags, VHB_FLAG_REPLY_BIT))
+		return vhb_wrong(&channel->why, -EPROTO,
+				 "request %u is marked as a reply",
+				 header->request);
+	if (header->size_bytes > VHB_PAYLOAD_MAX_BYTES)
+		return vhb_wrong(&channel->why, -EPROTO,
+				 "request %u with a payload of %u bytes, %u are the most",
+				 header->request, header->size_bytes,
+				 VHB_PAYLOAD_MAX_BYTES);
 	return 0;
 }
 
@@ -164,10 +157,9 @@ static int end_of_stream(struct vhb_channel *channel)
 {
 	if (!channel->received_bytes)
 		return -ECONNRESET;
-	snprintf(channel->why, sizeof(channel->why),
-		 "connection closed %zu bytes into a message",
-		 channel->received_bytes);
-	return -EPROTO;
+	return vhb_wrong(&channel->why, -EPROTO,
+			 "connection closed %zu bytes into a message",
+			 channel->received_bytes);
 }
 
 int vhb_channel_receive(struct vhb_channel *channel)

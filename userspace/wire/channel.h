@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/why.h"
 #include "wire/protocol.h"
 
 /**
@@ -34,7 +35,7 @@ struct vhb_channel {
 	size_t reply_sent_bytes;
 	int reply_fd;
 	bool reply_had_fd;
-	char why[96];
+	struct vhb_why why;
 };
 
 /**

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "lib/bits.h"
-#include "lib/why.h"
 
 /* Payload sizes, in bytes, and short words that keep a row on one line */
 enum {
@@ -154,18 +153,18 @@ const char *vhb_message_name(uint32_t request)
 }
 
 static int gate_check(const struct vhb_message_row *row,
-		      const struct vhb_gate *gate, char *why, size_t why_bytes)
+		      const struct vhb_gate *gate, struct vhb_why *why)
 {
 	switch (row->gate_kind) {
 	case VHB_GATE_ACKED:
 		if (!vhb_has_bit(gate->acked_mask, row->feature_bit))
-			return vhb_wrong(-EOPNOTSUPP, why, why_bytes,
+			return vhb_wrong(why, -EOPNOTSUPP,
 					 "protocol feature %u is not negotiated",
 					 row->feature_bit);
 		break;
 	case VHB_GATE_OFFERED:
 		if (!vhb_has_bit(gate->offered_mask, row->feature_bit))
-			return vhb_wrong(-EOPNOTSUPP, why, why_bytes,
+			return vhb_wrong(why, -EOPNOTSUPP,
 					 "protocol feature %u was not offered",
 					 row->feature_bit);
 		break;
@@ -176,40 +175,40 @@ static int gate_check(const struct vhb_message_row *row,
 }
 
 static int size_check(uint32_t size_bytes, unsigned int min, unsigned int max,
-		      char *why, size_t why_bytes)
+		      struct vhb_why *why)
 {
 	if (size_bytes >= min && size_bytes <= max)
 		return 0;
 	if (min == max)
-		return vhb_wrong(-EINVAL, why, why_bytes,
-				 "payload of %u bytes where %u are due", size_bytes,
-				 min);
-	return vhb_wrong(-EINVAL, why, why_bytes,
-			 "payload of %u bytes where %u to %u are due", size_bytes,
-			 min, max);
+		return vhb_wrong(why, -EINVAL,
+				 "payload of %u bytes where %u are due",
+				 size_bytes, min);
+	return vhb_wrong(why, -EINVAL,
+			 "payload of %u bytes where %u to %u are due",
+			 size_bytes, min, max);
 }
 
 static int fd_check(unsigned int fd_count, unsigned int min, unsigned int max,
-		    char *why, size_t why_bytes)
+		    struct vhb_why *why)
 {
 	if (fd_count >= min && fd_count <= max)
 		return 0;
 	if (min == max)
-		return vhb_wrong(-EINVAL, why, why_bytes,
-				 "%u descriptors where %u are due", fd_count, min);
-	return vhb_wrong(-EINVAL, why, why_bytes,
-			 "%u descriptors where %u to %u are due", fd_count, min,
-			 max);
+		return vhb_wrong(why, -EINVAL,
+				 "%u descriptors where %u are due", fd_count,
+				 min);
+	return vhb_wrong(why, -EINVAL, "%u descriptors where %u to %u are due",
+			 fd_count, min, max);
 }
 
-static int table_size_check(const struct vhb_message *message, char *why,
-			    size_t why_bytes)
+static int table_size_check(const struct vhb_message *message,
+			    struct vhb_why *why)
 {
 	uint32_t count = message->payload.memory.region_count;
 	uint32_t due_bytes;
 
 	if (count < 1 || count > VHB_FDS_MAX)
-		return vhb_wrong(-EINVAL, why, why_bytes,
+		return vhb_wrong(why, -EINVAL,
 				 "%u regions where 1 to %u are allowed", count,
 				 VHB_FDS_MAX);
 
@@ -217,20 +216,20 @@ static int table_size_check(const struct vhb_message *message, char *why,
 	due_bytes = offsetof(struct vhb_wire_memory, regions) +
 		    count * sizeof(struct vhb_wire_region);
 	if (message->header.size_bytes < due_bytes)
-		return vhb_wrong(-EINVAL, why, why_bytes,
+		return vhb_wrong(why, -EINVAL,
 				 "payload of %u bytes where %u regions need %u",
 				 message->header.size_bytes, count, due_bytes);
 	return 0;
 }
 
-static int config_size_check(const struct vhb_message *message, char *why,
-			     size_t why_bytes)
+static int config_size_check(const struct vhb_message *message,
+			     struct vhb_why *why)
 {
 	uint32_t room = message->header.size_bytes -
 			VHB_WIRE_CONFIG_HEADER_BYTES;
 
 	if (message->payload.config.size_bytes > room)
-		return vhb_wrong(-EINVAL, why, why_bytes,
+		return vhb_wrong(why, -EINVAL,
 				 "%u bytes of configuration space in room for %u",
 				 message->payload.config.size_bytes, room);
 	return 0;
@@ -238,8 +237,7 @@ static int config_size_check(const struct vhb_message *message, char *why,
 
 static int payload_check(const struct vhb_message *message,
 			 const struct vhb_message_row *row,
-			 const struct vhb_gate *gate, char *why,
-			 size_t why_bytes)
+			 const struct vhb_gate *gate, struct vhb_why *why)
 {
 	unsigned int min = row->payload_min_bytes;
 	unsigned int max = row->payload_max_bytes;
@@ -251,23 +249,23 @@ static int payload_check(const struct vhb_message *message,
 		else
 			max = min;
 	}
-	ret = size_check(message->header.size_bytes, min, max, why, why_bytes);
+	ret = size_check(message->header.size_bytes, min, max, why);
 	if (ret)
 		return ret;
 
 	switch (message->header.request) {
 	case VHB_SET_MEM_TABLE:
-		return table_size_check(message, why, why_bytes);
+		return table_size_check(message, why);
 	case VHB_GET_CONFIG:
 	case VHB_SET_CONFIG:
-		return config_size_check(message, why, why_bytes);
+		return config_size_check(message, why);
 	}
 	return 0;
 }
 
 static int fds_check(const struct vhb_message *message,
 		     const struct vhb_message_row *row,
-		     const struct vhb_gate *gate, char *why, size_t why_bytes)
+		     const struct vhb_gate *gate, struct vhb_why *why)
 {
 	unsigned int due;
 
@@ -279,12 +277,12 @@ static int fds_check(const struct vhb_message *message,
 		due = vhb_has_bit(gate->acked_mask, VHB_PROTOCOL_F_LOG_SHMFD);
 	else
 		return fd_check(message->fd_count, row->fd_min, row->fd_max,
-				why, why_bytes);
-	return fd_check(message->fd_count, due, due, why, why_bytes);
+				why);
+	return fd_check(message->fd_count, due, due, why);
 }
 
 int vhb_message_check(const struct vhb_message *message,
-		      const struct vhb_gate *gate, char *why, size_t why_bytes)
+		      const struct vhb_gate *gate, struct vhb_why *why)
 {
 	const struct vhb_message_row *row;
 	unsigned int index;
@@ -292,17 +290,17 @@ int vhb_message_check(const struct vhb_message *message,
 
 	row = vhb_message_row(message->header.request);
 	if (!row)
-		return vhb_wrong(-EOPNOTSUPP, why, why_bytes,
+		return vhb_wrong(why, -EOPNOTSUPP,
 				 "the specification has no request %u",
 				 message->header.request);
 
-	ret = gate_check(row, gate, why, why_bytes);
+	ret = gate_check(row, gate, why);
 	if (ret)
 		return ret;
-	ret = payload_check(message, row, gate, why, why_bytes);
+	ret = payload_check(message, row, gate, why);
 	if (ret)
 		return ret;
-	ret = fds_check(message, row, gate, why, why_bytes);
+	ret = fds_check(message, row, gate, why);
 	if (ret)
 		return ret;
 
@@ -310,7 +308,7 @@ int vhb_message_check(const struct vhb_message *message,
 		return 0;
 	index = vhb_message_vring_index(message);
 	if (index >= gate->vring_count)
-		return vhb_wrong(-EINVAL, why, why_bytes,
+		return vhb_wrong(why, -EINVAL,
 				 "vring %u of a device that has %u", index,
 				 gate->vring_count);
 	return 0;

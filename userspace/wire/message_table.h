@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/why.h"
 #include "wire/protocol.h"
 
 /**
@@ -103,7 +104,6 @@ const char *vhb_message_name(uint32_t request);
  * @message: the message
  * @gate: what was negotiated
  * @why: receives one clause that says what is wrong, for the log line
- * @why_bytes: room in @why
  *
  * Checks, in this order: known request; negotiated feature; size of the
  * payload (SET_MEM_TABLE: large enough for its region count, which is 1 to
@@ -115,7 +115,7 @@ const char *vhb_message_name(uint32_t request);
  * negotiated; -EINVAL for everything else.
  */
 int vhb_message_check(const struct vhb_message *message,
-		      const struct vhb_gate *gate, char *why, size_t why_bytes);
+		      const struct vhb_gate *gate, struct vhb_why *why);
 
 /**
  * vhb_message_vring_index() - the vring index of a checked message
