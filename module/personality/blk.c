@@ -120,14 +120,15 @@ static int blk_set_config(struct vhb_device *device, u32 offset_bytes,
 	return 0;
 }
 
-/* FLUSH and CONFIG_WCE say it (VIRTIO 1.2, 5.2.6.2). */
+/* A driver that cannot flush has no cache, whatever it writes (VIRTIO 1.2, 5.2.5.2). */
 bool vhb_blk_is_writethrough(const struct vhb_device *device)
 {
 	const struct vhb_blk *blk = device->private;
 
-	if (vhb_device_has_feature(device, VIRTIO_BLK_F_CONFIG_WCE))
-		return !READ_ONCE(blk->is_writeback);
-	return !vhb_device_has_feature(device, VIRTIO_BLK_F_FLUSH);
+	if (!vhb_device_has_feature(device, VIRTIO_BLK_F_FLUSH))
+		return true;
+	return vhb_device_has_feature(device, VIRTIO_BLK_F_CONFIG_WCE) &&
+	       !READ_ONCE(blk->is_writeback);
 }
 
 static int blk_start(struct vhb_virtqueue *vq)

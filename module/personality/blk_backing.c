@@ -223,6 +223,17 @@ static void put_limits(struct virtio_blk_config *config,
 	}
 }
 
+/*
+ * A driver that took the switch without the flush is told that there is no cache
+ * (VIRTIO 1.2, 5.2.5.2). A legacy one is not: the field must not change under it.
+ */
+static bool lacks_flush(const struct vhb_device *device)
+{
+	return vhb_device_has_feature(device, VIRTIO_F_VERSION_1) &&
+	       vhb_device_has_feature(device, VIRTIO_BLK_F_CONFIG_WCE) &&
+	       !vhb_device_has_feature(device, VIRTIO_BLK_F_FLUSH);
+}
+
 void vhb_blk_get_config(struct vhb_device *device, u8 *space)
 {
 	const struct vhb_blk *blk = device->private;
@@ -233,7 +244,7 @@ void vhb_blk_get_config(struct vhb_device *device, u8 *space)
 		return;
 	config.capacity = virtio64(vhb_blk_sectors(blk));
 	config.seg_max = virtio32(VHB_BLK_SEGMENTS_MAX);
-	config.wce = blk->is_writeback;
+	config.wce = blk->is_writeback && !lacks_flush(device);
 	config.num_queues = virtio16(blk->vring_count);
 	put_topology(&config, blk);
 	put_limits(&config, blk);

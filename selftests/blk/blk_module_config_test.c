@@ -203,6 +203,24 @@ static void test_write_cache_not_negotiated(void **state)
 	assert_false(write_flushes());
 }
 
+static void test_no_write_cache_without_flush(void **state)
+{
+	const uint32_t wce = offsetof(struct virtio_blk_config, wce);
+	struct virtio_blk_config config;
+
+	(void)state;
+	disk_need(&disk_4k);
+	assert_int_equal(blk_set_backing(&bridge, disk_4k.fd, 0, 1), 0);
+	get_config(&config);
+	assert_int_equal(config.wce, 1);
+	run(bridge_bit(VIRTIO_BLK_F_FLUSH));
+	get_config(&config);
+	assert_int_equal(config.wce, 0);
+	assert_true(write_flushes());
+	assert_int_equal(set_config(wce, 1, 1), 0);
+	assert_true(write_flushes());
+}
+
 static void test_counters(void **state)
 {
 	const struct vq_buffer data = blk_buffer(BLK_DATA_GPA, 4096, true);
@@ -403,6 +421,7 @@ int main(void)
 		TEST(test_writes_go_through),
 		TEST(test_ranges_go_through),
 		TEST(test_write_cache_not_negotiated),
+		TEST(test_no_write_cache_without_flush),
 		TEST(test_counters),
 		TEST(test_all_queues),
 		TEST(test_file_gets_shorter),
