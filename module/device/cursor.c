@@ -86,17 +86,19 @@ int vhb_cursor_write(struct vhb_cursor *cursor, const struct vhb_memory *memory,
 int vhb_cursor_written(struct vhb_cursor *cursor,
 		       const struct vhb_memory *memory, u32 bytes)
 {
-	int ret;
+	int ret = 0;
 
-	while (bytes) {
+	while (bytes && ret != -EIO) {
 		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
+		int error;
 
-		ret = vhb_buffer_written(memory, vhb_cursor_gpa(cursor),
-					 vhb_cursor_user_addr(cursor), step);
-		if (ret)
-			return ret;
+		/* A piece that is gone is no reason not to mark the next. */
+		error = vhb_buffer_written(memory, vhb_cursor_gpa(cursor),
+					   vhb_cursor_user_addr(cursor), step);
+		if (error)
+			ret = error;
 		vhb_cursor_advance(cursor, step);
 		bytes -= step;
 	}
-	return 0;
+	return ret;
 }

@@ -107,7 +107,8 @@ int vhb_cursor_write(struct vhb_cursor *cursor, const struct vhb_memory *memory,
  * @memory: guest memory
  * @bytes: at most vhb_cursor_left()
  *
- * Return: 0, or an error of vhb_buffer_written(); the cursor is anywhere then.
+ * Return: 0; -EIO, and the cursor is anywhere then; -EFAULT when some of it is in
+ * the table no more, with all the rest marked.
  */
 int vhb_cursor_written(struct vhb_cursor *cursor,
 		       const struct vhb_memory *memory, u32 bytes);

@@ -3,37 +3,13 @@
  * Guest memory goes away while requests are in flight: what the owner has at
  * those addresses afterwards is not touched.
  */
-#include <fcntl.h>
-
 #include <sys/mman.h>
 
-#include "blk/blk_module_fixture.h"
-#include "lib/slow_disk.h"
+#include "blk/blk_module_slow_fixture.h"
+#include "lib/bridge_log.h"
 
 #define REQUEST_BYTES 4096
 #define FILLER 0x77
-
-static struct slow_disk slow;
-static int slow_fd;
-
-static int set_up_slow(void **state)
-{
-	slow_disk_open(&slow);
-	slow_fd = open(SLOW_DISK_PATH, O_RDWR | O_DIRECT | O_CLOEXEC);
-	return set_up(state);
-}
-
-static int tear_down_slow(void **state)
-{
-	int ret;
-
-	/* Or closing the device would wait for it. */
-	slow_disk_resume();
-	ret = tear_down(state);
-	close(slow_fd);
-	slow_disk_close(&slow);
-	return ret;
-}
 
 /* The device without the guest's second region, which holds the data */
 static void drop_second_region(void)
@@ -58,14 +34,6 @@ static uint8_t *reuse_second_region(void)
 	assert_ptr_equal(ours, bridge.second);
 	memset(ours, FILLER, 2 * REQUEST_BYTES);
 	return ours;
-}
-
-static unsigned int in_flight(void)
-{
-	struct vhost_bridge_vring_status status;
-
-	bridge_status(&bridge, 0, &status);
-	return status.in_flight_count;
 }
 
 static void assert_untouched(const uint8_t *ours)
@@ -108,10 +76,48 @@ static void test_taken_memory_is_not_written(void **state)
 	assert_untouched(ours);
 }
 
+/* What was read went into both; one of them is not in the table any more. */
+static void test_what_stays_is_marked(void **state)
+{
+	const uint64_t stays = BRIDGE_BUFFERS_GPA + (1 << 20);
+	const struct vq_buffer data[] = {
+		blk_buffer(BLK_DATA_GPA, REQUEST_BYTES, true),
+		blk_buffer(stays, REQUEST_BYTES, true),
+	};
+	struct blk_answer answer;
+	struct bridge_log log;
+
+	(void)state;
+	slow_disk_need(&slow);
+	bridge_log_open(&log);
+	assert_int_equal(blk_set_backing(&bridge, slow_fd, 0, 1), 0);
+	run(0);
+	bridge_log_use(&bridge, &log);
+	assert_int_equal(bridge_log_buffers(&bridge, true), 0);
+	memset(bridge_at(&bridge, stays), FILLER, REQUEST_BYTES);
+	assert_int_equal(slow_disk_halt(), 0);
+	assert_true(blk_add(&bridge, 0, VIRTIO_BLK_T_IN, 0, data,
+			    VHB_ARRAY_COUNT(data)) >= 0);
+	bridge_kick_always(&bridge.queues[0]);
+	while (!in_flight())
+		usleep(1000);
+	drop_second_region();
+	assert_int_equal(slow_disk_resume(), 0);
+	assert_true(blk_wait(&bridge, 0, &answer) >= 0);
+	assert_int_equal(answer.status, VIRTIO_BLK_S_IOERR);
+	assert_int_equal(*(uint8_t *)bridge_at(&bridge, stays), 0);
+	assert_true(bridge_log_take(&log, stays));
+	assert_false(bridge_log_take(&log, BLK_DATA_GPA));
+	bridge_close(&bridge);
+	bridge_log_close(&log);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_taken_memory_is_not_written,
+						set_up_slow, tear_down_slow),
+		cmocka_unit_test_setup_teardown(test_what_stays_is_marked,
 						set_up_slow, tear_down_slow),
 	};
 
