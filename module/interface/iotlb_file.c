@@ -141,5 +141,7 @@ __poll_t vhb_iotlb_poll(struct vhb_device *device, struct file *file,
 			poll_table *wait)
 {
 	poll_wait(file, &device->iotlb.readers, wait);
-	return vhb_iotlb_has_miss(&device->iotlb) ? EPOLLIN | EPOLLRDNORM : 0;
+	/* Else io_uring would wait for ever before it writes to us. */
+	return EPOLLOUT | EPOLLWRNORM |
+	       (vhb_iotlb_has_miss(&device->iotlb) ? EPOLLIN | EPOLLRDNORM : 0);
 }

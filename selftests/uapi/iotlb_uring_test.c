@@ -153,6 +153,27 @@ static void test_drain_and_invalidate_in_one_batch(void **state)
 	bridge_uring_close(&uring);
 }
 
+/* io_uring waits until it can write, as it does not know that it always can. */
+static void test_a_message_is_written_without_o_nonblock(void **state)
+{
+	const struct vhost_msg_v2 message = {
+		.type = VHOST_IOTLB_MSG_V2,
+		.iotlb = {
+			.iova = TARGET_GPA,
+			.size = PAGE,
+			.type = VHOST_IOTLB_INVALIDATE,
+		},
+	};
+
+	(void)state;
+	bridge_uring_open(&uring);
+	run_mapped();
+	bridge_uring_add_write(&uring, &bridge, &message, sizeof(message), 1);
+	bridge_uring_submit(&uring, 1);
+	assert_int_equal(bridge_uring_answer(&uring, 1), sizeof(message));
+	bridge_uring_close(&uring);
+}
+
 /* The next owner must not be told what concerned this one. */
 static void test_reset_owner_ends_what_waits(void **state)
 {
@@ -187,6 +208,7 @@ static void test_reset_owner_forgets_news(void **state)
 
 static const struct fixture_case cases[] = {
 	CASE(test_drain_and_invalidate_in_one_batch),
+	CASE(test_a_message_is_written_without_o_nonblock),
 	CASE(test_reset_owner_ends_what_waits),
 	CASE(test_reset_owner_forgets_news),
 	CASE(test_event_tells_of_a_miss),
