@@ -8,6 +8,7 @@
  */
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/nospec.h>
 #include <linux/stddef.h>
 
 #include "ring/chain.h"
@@ -137,7 +138,9 @@ static int read_table(struct vhb_ring *ring, struct window *window, u32 index,
 		window->first = index;
 		window->count = count;
 	}
-	*raw_out = window->descs[index - window->first];
+	/* A guessed branch above must not reach behind the array. */
+	*raw_out = window->descs[array_index_nospec(index - window->first,
+						    WINDOW_DESCS)];
 	return 0;
 }
 
