@@ -3,9 +3,12 @@
  * Flush, discard, write zeroes and secure erase: no file does these without
  * blocking, so a workqueue does.
  */
+#include <linux/cgroup.h>
 #include <linux/cred.h>
+#include <linux/delay.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/kthread.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 
@@ -23,6 +26,10 @@ struct extent {
 	loff_t length_bytes;
 	bool may_unmap;
 };
+
+/* How often, and how many milliseconds apart, a page that is in use is tried */
+#define CACHE_TRIES 20
+#define CACHE_PAUSE_MS 1
 
 static int change_bdev(const struct vhb_blk_request *request,
 		       const struct extent *extent)
@@ -45,22 +52,46 @@ static int change_bdev(const struct vhb_blk_request *request,
 	}
 }
 
-/* What the host's page cache knows of it is no longer so. */
+/* Stale: a page of the host's cache still has what was there before. */
 static int change_bdev_and_cache(const struct vhb_blk_request *request,
-				 const struct extent *extent)
+				 const struct extent *extent, bool *is_stale)
 {
 	struct address_space *mapping = request->blk->file->f_mapping;
 	const loff_t last_byte = extent->first_byte + extent->length_bytes - 1;
 	int ret;
 
+	*is_stale = false;
 	ret = filemap_write_and_wait_range(mapping, extent->first_byte,
 					   last_byte);
 	if (ret)
 		return ret;
 	ret = change_bdev(request, extent);
-	invalidate_inode_pages2_range(mapping, extent->first_byte >> PAGE_SHIFT,
-				      last_byte >> PAGE_SHIFT);
+	if (invalidate_inode_pages2_range(mapping,
+					  extent->first_byte >> PAGE_SHIFT,
+					  last_byte >> PAGE_SHIFT))
+		*is_stale = true;
 	return ret;
+}
+
+/*
+ * Who writes another sector of the same page through the cache makes the page dirty
+ * again with what it had for ours. It has to be written, and we come after it.
+ */
+static int change_cached_bdev(const struct vhb_blk_request *request,
+			      const struct extent *extent)
+{
+	bool is_stale;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < CACHE_TRIES; i++) {
+		ret = change_bdev_and_cache(request, extent, &is_stale);
+		/* Direct I/O, which demands alignment, does not read the cache. */
+		if (ret || !is_stale || request->blk->length_mask)
+			return ret;
+		msleep(CACHE_PAUSE_MS);
+	}
+	return -EIO;
 }
 
 static int allocate(const struct vhb_blk_request *request, int mode,
@@ -99,7 +130,7 @@ static int change(const struct vhb_blk_request *request,
 	if (!extent.length_bytes)
 		return 0;
 	if (request->blk->bdev)
-		return change_bdev_and_cache(request, &extent);
+		return change_cached_bdev(request, &extent);
 	return change_file(request, &extent);
 }
 
@@ -112,12 +143,40 @@ static int flush_if_due(const struct vhb_blk_request *request)
 	return vfs_fsync(request->blk->file, 1);
 }
 
+/* A virtqueue's worker is in its owner's cgroups, and outlives its requests. */
+#ifdef CONFIG_BLK_CGROUP
+static struct cgroup_subsys_state *join_blkcg(const struct vhb_worker *worker)
+{
+	struct cgroup_subsys_state *css =
+		task_get_css(worker->task, io_cgrp_id);
+
+	kthread_associate_blkcg(css);
+	return css;
+}
+
+static void leave_blkcg(struct cgroup_subsys_state *css)
+{
+	kthread_associate_blkcg(NULL);
+	css_put(css);
+}
+#else
+static struct cgroup_subsys_state *join_blkcg(const struct vhb_worker *worker)
+{
+	return NULL;
+}
+
+static void leave_blkcg(struct cgroup_subsys_state *css)
+{
+}
+#endif
+
 static void run_slow(struct work_struct *work)
 {
 	struct vhb_blk_request *request =
 		container_of(work, struct vhb_blk_request, work);
-	const struct cred *kernel_cred =
-		override_creds(request->base.vq->worker.cred);
+	const struct vhb_worker *worker = &request->base.vq->worker;
+	const struct cred *kernel_cred = override_creds(worker->cred);
+	struct cgroup_subsys_state *css = join_blkcg(worker);
 	int ret = 0;
 	u32 i;
 
@@ -125,6 +184,7 @@ static void run_slow(struct work_struct *work)
 		ret = change(request, &request->ranges[i]);
 	if (!ret)
 		ret = flush_if_due(request);
+	leave_blkcg(css);
 	revert_creds(kernel_cred);
 	if (ret == -EOPNOTSUPP)
 		request->status = VIRTIO_BLK_S_UNSUPP;

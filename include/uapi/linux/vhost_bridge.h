@@ -297,9 +297,10 @@ enum vhost_bridge_event_kind {
  * is done instead of blocking; then VHOST_GET_VRING_BASE has the base. One of
  * each vring may be pending (EBUSY).
  *
- * Pending requests complete with ECANCELED when they are cancelled, when a
- * descriptor of the device is closed, and at VHOST_RESET_OWNER, which also
- * forgets the news that nobody has waited for.
+ * Pending requests complete with ECANCELED when a descriptor of the device is
+ * closed, and at VHOST_RESET_OWNER, which also forgets the news that nobody has
+ * waited for; from Linux 6.7 on also when their task or their ring ends.
+ * IORING_OP_ASYNC_CANCEL does not find them.
  */
 struct vhost_bridge_uring {
 	__u32 index;
