@@ -373,6 +373,37 @@ static void a_hole_in_the_region_harms_nobody(void **state)
 	drop_region(&region);
 }
 
+/* As a hole for which the host has no memory: whoever touches it dies. */
+static void a_slot_that_cannot_be_touched_has_nothing_saved(void **state)
+{
+	static struct log_capture capture;
+	struct vhb_wire_inflight description = {
+		.queue_count = 2,
+		.queue_entries = 256,
+	};
+	struct vhb_inflight *inflight;
+	struct vhb_why why;
+	uint32_t base = 7;
+	int fd;
+
+	(void)state;
+	ok(vhb_inflight_create(2, &description, &fd));
+	ok(vhb_inflight_map(&description, fd, &why, &inflight));
+	ok(mprotect((void *)vhb_inflight_slot(inflight, 0), PAGE, PROT_NONE));
+	log_capture_begin(&capture);
+	assert_false(vhb_inflight_base(inflight, 0, &base));
+	assert_false(vhb_inflight_base(inflight, 1, &base));
+	vhb_inflight_forget(inflight, 1);
+	log_capture_end(&capture);
+	assert_int_equal(base, 7);
+	assert_int_equal(log_capture_count(&capture,
+					   "the saved base of vring 0 is not read: Bad address"),
+			 1);
+	assert_int_equal(log_capture_count(&capture, "vring 1"), 0);
+	vhb_inflight_unmap(inflight);
+	close(fd);
+}
+
 static void a_device_that_does_not_drain_does_not_offer_it(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -405,6 +436,7 @@ int main(void)
 		blk_fixture_test(a_saved_base_that_cannot_be_is_not_used),
 		blk_fixture_test(a_kernel_that_fails_leaves_the_old_region),
 		blk_fixture_test(a_hole_in_the_region_harms_nobody),
+		cmocka_unit_test(a_slot_that_cannot_be_touched_has_nothing_saved),
 		blk_fixture_test(a_device_that_does_not_drain_does_not_offer_it),
 	};
 

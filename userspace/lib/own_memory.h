@@ -18,4 +18,16 @@
  */
 int vhb_own_memory_read(uint64_t addr, void *to, size_t size_bytes);
 
+/**
+ * vhb_own_memory_write() - write this process's memory by way of the kernel
+ * @addr: where; need not be mapped
+ * @from: what
+ * @size_bytes: how much; when it fails some of it may have been written
+ *
+ * As vhb_own_memory_read(), for what writing would be SIGBUS.
+ *
+ * Return: 0, -EFAULT, or another -errno of process_vm_writev(2).
+ */
+int vhb_own_memory_write(uint64_t addr, const void *from, size_t size_bytes);
+
 #endif

@@ -15,6 +15,8 @@
 
 #include "lib/bits.h"
 #include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/own_memory.h"
 
 /**
  * struct slot - what is kept of a vring
@@ -33,6 +35,7 @@ static_assert(sizeof(struct slot) == VHB_INFLIGHT_SLOT_BYTES,
 struct vhb_inflight {
 	struct slot *slots;
 	unsigned int count;
+	bool is_reported;
 };
 
 int vhb_inflight_create(unsigned int queue_count,
@@ -135,36 +138,72 @@ void vhb_inflight_unmap(struct vhb_inflight *inflight)
 	free(inflight);
 }
 
-static struct slot *slot_at(const struct vhb_inflight *inflight,
-			    unsigned int index)
-{
-	if (!inflight || index >= inflight->count)
-		return NULL;
-	return &inflight->slots[index];
-}
-
 uint64_t vhb_inflight_slot(const struct vhb_inflight *inflight,
 			   unsigned int index)
 {
-	return (uintptr_t)slot_at(inflight, index);
+	if (!inflight || index >= inflight->count)
+		return 0;
+	return (uintptr_t)&inflight->slots[index];
 }
 
-bool vhb_inflight_base(const struct vhb_inflight *inflight, unsigned int index,
+/* A front-end can make holes, and the host may have no page to fill them. */
+static void report(struct vhb_inflight *inflight, unsigned int index,
+		   const char *what, int error)
+{
+	if (!inflight->is_reported)
+		vhb_warn("the saved base of vring %u is not %s: %s; further ones are not logged",
+			 index, what, strerrordesc_np(-error));
+	inflight->is_reported = true;
+}
+
+/* The flag first: only with it the base means something. */
+static int read_base(uint64_t slot_addr, bool *is_saved, uint32_t *base)
+{
+	uint32_t flag;
+	int ret;
+
+	ret = vhb_own_memory_read(slot_addr + offsetof(struct slot,
+						       saved.is_saved),
+				  &flag, sizeof(flag));
+	if (ret)
+		return ret;
+	*is_saved = flag == 1;
+	return vhb_own_memory_read(slot_addr + offsetof(struct slot,
+							saved.base),
+				   base, sizeof(*base));
+}
+
+bool vhb_inflight_base(struct vhb_inflight *inflight, unsigned int index,
 		       uint32_t *base_out)
 {
-	struct slot *slot = slot_at(inflight, index);
+	const uint64_t slot_addr = vhb_inflight_slot(inflight, index);
+	bool is_saved;
+	uint32_t base;
+	int ret;
 
-	if (!slot ||
-	    __atomic_load_n(&slot->saved.is_saved, __ATOMIC_ACQUIRE) != 1)
+	if (!slot_addr)
 		return false;
-	*base_out = __atomic_load_n(&slot->saved.base, __ATOMIC_RELAXED);
-	return true;
+	ret = read_base(slot_addr, &is_saved, &base);
+	if (ret) {
+		report(inflight, index, "read", ret);
+		return false;
+	}
+	if (is_saved)
+		*base_out = base;
+	return is_saved;
 }
 
 void vhb_inflight_forget(struct vhb_inflight *inflight, unsigned int index)
 {
-	struct slot *slot = slot_at(inflight, index);
+	const uint64_t slot_addr = vhb_inflight_slot(inflight, index);
+	const uint32_t is_saved = 0;
+	int ret;
 
-	if (slot)
-		__atomic_store_n(&slot->saved.is_saved, 0, __ATOMIC_RELEASE);
+	if (!slot_addr)
+		return;
+	ret = vhb_own_memory_write(slot_addr + offsetof(struct slot,
+							saved.is_saved),
+				   &is_saved, sizeof(is_saved));
+	if (ret)
+		report(inflight, index, "forgotten", ret);
 }

@@ -19,9 +19,10 @@
  * each vring, and the kernel device writes the base there (&struct
  * vhost_bridge_saved_base).
  *
- * Slots are read and written here. That is safe though the front-end has the
- * file too: it is a memfd that is sealed and cannot shrink. What is in it is not
- * to be trusted.
+ * The front-end has the file too: it is a memfd that is sealed and cannot shrink,
+ * but it can have holes, which the host may have no memory to fill. So slots are
+ * read and written by way of the kernel; what fails counts as nothing saved. What
+ * is in them is not to be trusted.
  */
 
 /** Bytes of a slot; a cache line, so that vrings do not disturb each other */
@@ -76,9 +77,9 @@ uint64_t vhb_inflight_slot(const struct vhb_inflight *inflight,
  * @index: the vring
  * @base_out: the base; anything, the front-end can write it
  *
- * Return: true when there is one.
+ * Return: true when there is one that can be read.
  */
-bool vhb_inflight_base(const struct vhb_inflight *inflight, unsigned int index,
+bool vhb_inflight_base(struct vhb_inflight *inflight, unsigned int index,
 		       uint32_t *base_out);
 
 /**
