@@ -411,6 +411,28 @@ static void test_other_features_have_vrings_ask_anew(void **state)
 	close(channel);
 }
 
+/* Some of a device's descriptors may have made one before another failed. */
+static void test_an_iotlb_that_was_made_in_vain_goes(void **state)
+{
+	struct session_fixture *fixture = *state;
+
+	fixture_start(fixture, 1);
+	fixture_forget_calls(fixture);
+	recorder_fail_named(fixture->recorder, "SET_FEATURES", ENOMEM, 1);
+	assert_int_equal(frontend_set_features(&fixture->frontend,
+					       IOMMU_FEATURES), -EREMOTEIO);
+	assert_int_equal(fixture->frontend.last_ack, ENOMEM);
+	fixture_expect_calls(fixture,
+			     "STOP 0\n"
+			     "SET_FEATURES 0x300000000 = ENOMEM\n"
+			     "RESET\n"
+			     "SET_OWNER\n"
+			     "SET_FEATURES 0x100000000\n"
+			     FIXTURE_TABLE_LINE
+			     FIXTURE_START_LINES(0, 256, 0, kick0, call0));
+	assert_true(recorder_is_running(fixture->recorder, 0));
+}
+
 static void test_ring_addresses_that_wrap_are_refused(void **state)
 {
 	struct session_fixture *fixture = *state;
@@ -466,6 +488,7 @@ int main(void)
 		iommu_fixture_test(test_memory_does_not_go_while_the_kernel_knows_it),
 		iommu_fixture_test(test_the_same_features_again_do_not_reach_the_kernel),
 		iommu_fixture_test(test_other_features_have_vrings_ask_anew),
+		iommu_fixture_test(test_an_iotlb_that_was_made_in_vain_goes),
 		iommu_fixture_test(test_ring_addresses_that_wrap_are_refused),
 		iommu_fixture_test(test_vrings_that_go_on_look_again_when_one_stops),
 	};

@@ -179,6 +179,8 @@ static int program_device(struct vhb_session *session,
 				   have->features_mask != features_mask)) {
 		/* Even if it fails half of it may have been done. */
 		have->has_features = false;
+		if (vhb_iotlb_is_wanted(want))
+			have->may_have_iotlb = true;
 		plan->must_retry = true;
 		ret = kdev->ops->set_features(kdev, features_mask);
 		if (ret)
@@ -453,7 +455,7 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 	if (ret)
 		return ret;
 	/* vhost-net would keep the IOTLB, its entries, and go on asking it. */
-	if (vhb_iotlb_is_had(session) && !vhb_iotlb_is_wanted(want)) {
+	if (session->have.may_have_iotlb && !vhb_iotlb_is_wanted(want)) {
 		vhb_program_nothing(session);
 		vhb_inband_use_channel(session->inband,
 				       vhb_inband_channel(want));

@@ -130,6 +130,7 @@ struct vhb_vring_have {
  * @is_owner: VHOST_SET_OWNER was done
  * @has_features: VHOST_SET_FEATURES was done
  * @features_mask: with this
+ * @may_have_iotlb: it was given VIRTIO_F_ACCESS_PLATFORM once, be it in vain
  * @map: VHOST_SET_MEM_TABLE was done with it; one reference
  * @is_map_unsure: but has failed with another one since
  * @log: VHOST_SET_LOG_BASE was done with it; one reference
@@ -142,6 +143,7 @@ struct vhb_have {
 	bool is_owner;
 	bool has_features;
 	uint64_t features_mask;
+	bool may_have_iotlb;
 	struct vhb_memory_map *map;
 	bool is_map_unsure;
 	struct vhb_dirty_log *log;
