@@ -558,6 +558,7 @@ const struct vhb_kdev_ops recorder_ops = {
 	.set_mtu = op_set_mtu,
 	.save_state = recorder_save_state,
 	.load_state = recorder_load_state,
+	.reset_state = recorder_reset_state,
 	.send_rarp = recorder_send_rarp,
 	.destroy = op_destroy,
 };

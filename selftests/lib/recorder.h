@@ -37,6 +37,7 @@
  *	SET_MTU 1500
  *	SAVE
  *	LOAD 1
+ *	RESET_STATE
  *	SEND_RARP 52:54:00:12:34:56
  *
  * Of a log's address its place in the page is shown. SET_VRING_ADDR ends in the

@@ -37,6 +37,16 @@ int recorder_load_state(struct vhb_kdev *kdev, const uint8_t *data,
 	return recorder_finish(recorder, ret, "LOAD %u", data[0]);
 }
 
+int recorder_reset_state(struct vhb_kdev *kdev)
+{
+	struct recorder *recorder = lock(kdev);
+	int error = recorder_named_failure(recorder, "RESET_STATE");
+
+	if (recorder_count_running(recorder))
+		recorder_fault(recorder, "RESET_STATE while vrings run");
+	return recorder_finish(recorder, -error, "RESET_STATE");
+}
+
 void recorder_set_state(struct recorder *recorder, const uint8_t *state)
 {
 	pthread_mutex_lock(&recorder->lock);

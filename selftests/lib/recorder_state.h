@@ -128,10 +128,11 @@ void recorder_mark(struct recorder *recorder);
 /** recorder_drain_vring() - &vhb_kdev_ops.drain_vring of one that drains */
 int recorder_drain_vring(struct vhb_kdev *kdev, unsigned int index);
 
-/** recorder_save_state(), recorder_load_state() - of &vhb_kdev_ops */
+/** Of &vhb_kdev_ops, too */
 int recorder_save_state(struct vhb_kdev *kdev, uint8_t *data);
 int recorder_load_state(struct vhb_kdev *kdev, const uint8_t *data,
 			size_t size_bytes);
+int recorder_reset_state(struct vhb_kdev *kdev);
 
 /** recorder_eventfd_id() - number of an eventfd; 0 for what is none */
 unsigned int recorder_eventfd_id(int fd);

@@ -277,9 +277,38 @@ static void test_reset_forgets_it_all(void **state)
 	end_guest();
 }
 
+/* The driver begins anew, the front-end stays. */
+static void test_another_driver_finds_nothing_of_the_one_before(void **state)
+{
+	static const uint8_t mac[] = { 0x52, 0x54, 0, 1, 2, 3 };
+	const uint8_t on = 1, two[] = { 2, 0 };
+	uint8_t told[ETH_ALEN];
+	uint32_t base;
+
+	(void)state;
+	begin_control(2);
+	ok(VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, mac, 6);
+	ok(VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, &on, 1);
+	ok(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, two, 2);
+	assert_int_equal(guest.kdev->ops->stop_vring(guest.kdev, guest.index,
+						     &base), 0);
+	vhb_net_of(guest.kdev)->control.must_announce = true;
+	assert_int_equal(guest.kdev->ops->reset_state(guest.kdev), 0);
+	assert_int_equal(guest.kdev->ops->get_config(guest.kdev, 0, ETH_ALEN,
+						     told), 0);
+	assert_memory_equal(told, vhb_net_of(guest.kdev)->own_mac, ETH_ALEN);
+	assert_int_equal(told_status(), VIRTIO_NET_S_LINK_UP);
+	assert_false(filter()->is_promiscuous);
+	/* Even one whose ring is where the other's was. */
+	assert_int_equal(start_control(base), 0);
+	assert_false(filter()->is_promiscuous);
+	end_guest();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(test_another_driver_finds_nothing_of_the_one_before),
 		FIXTURE_TEST(test_receive_modes_are_noted),
 		FIXTURE_TEST(test_address_tables_are_measured),
 		FIXTURE_TEST(test_address_is_set),

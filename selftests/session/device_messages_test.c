@@ -105,7 +105,7 @@ static void reset_device_brings_back_the_initial_state(void **state)
 	recorder_advance(fixture->recorder, 0, 10);
 	fixture_forget_calls(fixture);
 	assert_int_equal(frontend_reset_device(frontend), 0);
-	fixture_expect_calls(fixture, "STOP 0\nSTOP 1\n");
+	fixture_expect_calls(fixture, "STOP 0\nSTOP 1\nRESET_STATE\n");
 	assert_int_equal(frontend_get_status(frontend, &status), 0);
 	assert_int_equal(status, 0);
 	assert_int_equal(frontend_get_vring_base(frontend, 0, &base), 0);
@@ -136,6 +136,30 @@ static void after_reset_device_the_front_end_can_begin_again(void **state)
 	/* Memory and call descriptor belong to the connection. */
 	fixture_expect_calls(fixture,
 			     FIXTURE_START_LINES(0, 256, 0, kick0, call0));
+}
+
+static void what_cannot_be_reset_is_told(void **state)
+{
+	struct session_fixture *fixture = *state;
+
+	fixture_start(fixture, 1);
+	fixture->frontend.need_reply = true;
+	fixture_forget_calls(fixture);
+	recorder_fail_named(fixture->recorder, "RESET_STATE", EBADF, 1);
+	assert_int_equal(frontend_reset_device(&fixture->frontend),
+			 -EREMOTEIO);
+	assert_int_equal(fixture->frontend.last_ack, EBADF);
+	fixture_expect_calls(fixture,
+			     "STOP 0\nRESET_STATE = EBADF\n"
+			     FIXTURE_START_LINES(0, 256, 0, kick0, call0));
+	assert_true(recorder_is_running(fixture->recorder, 0));
+	/* Only this message asks for it. */
+	assert_int_equal(frontend_set_status(&fixture->frontend, 0), 0);
+	fixture_expect_calls(fixture, "STOP 0\n");
+	assert_int_equal(frontend_reset_device(&fixture->frontend), 0);
+	fixture_expect_calls(fixture, "RESET_STATE\n");
+	assert_int_equal(frontend_set_status(&fixture->frontend, 1), 0);
+	fixture_expect_calls(fixture, "");
 }
 
 static void reset_device_keeps_protocol_features(void **state)
@@ -439,6 +463,7 @@ int main(void)
 		fixture_test(get_status_must_be_negotiated),
 		fixture_test(reset_device_brings_back_the_initial_state),
 		fixture_test(after_reset_device_the_front_end_can_begin_again),
+		fixture_test(what_cannot_be_reset_is_told),
 		fixture_test(reset_device_keeps_protocol_features),
 		fixture_test(reset_device_needs_no_more_than_the_offer),
 		fixture_test(reset_owner_disables_every_ring_and_keeps_the_rest),

@@ -178,7 +178,8 @@ static void test_reset_drains_all_side_by_side(void **state)
 	expect_calls(fixture, "DRAIN 0\nDRAIN 1\nDRAIN 2\n");
 	finish(fixture, 1);
 	expect_ack(fixture, VHB_RESET_DEVICE);
-	fixture_expect_calls(fixture, "STOP 0\nSTOP 1\nSTOP 2\n");
+	fixture_expect_calls(fixture,
+			     "STOP 0\nSTOP 1\nSTOP 2\nRESET_STATE\n");
 	leave(fixture, 0);
 }
 

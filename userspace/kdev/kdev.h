@@ -136,6 +136,10 @@ struct vhb_kdev_listener {
  * @load_state: the reverse, all or nothing; -EINVAL for what is no such thing.
  *              NULL if @save_state is. Neither is called while a vring runs; both
  *              may be before set_owner
+ * @reset_state: forget what the guest, not the front-end, has changed in the
+ *               device and is not remembered elsewhere (a front-end may keep the
+ *               configuration space); @reset forgets all. No vring runs; may be called
+ *               before set_owner. May be NULL
  * @send_rarp: make the guest's address known to the network
  *             (VHOST_USER_SEND_RARP). May be NULL
  * @destroy: close everything and free
@@ -182,6 +186,7 @@ struct vhb_kdev_ops {
 	int (*save_state)(struct vhb_kdev *kdev, uint8_t *data);
 	int (*load_state)(struct vhb_kdev *kdev, const uint8_t *data,
 			  size_t size_bytes);
+	int (*reset_state)(struct vhb_kdev *kdev);
 	int (*send_rarp)(struct vhb_kdev *kdev, const uint8_t *mac);
 	void (*destroy)(struct vhb_kdev *kdev);
 };

@@ -433,6 +433,7 @@ const struct vhb_kdev_ops vhb_net_ops = {
 	.set_mtu = vhb_net_set_mtu,
 	.save_state = vhb_net_save_state,
 	.load_state = vhb_net_load_state,
+	.reset_state = vhb_net_reset_state,
 	.send_rarp = vhb_net_send_rarp,
 	.destroy = destroy,
 };

@@ -314,6 +314,13 @@ static void begin_anew(struct vhb_net_control *control)
 	control->must_announce = false;
 }
 
+void vhb_net_control_forget(struct vhb_net *net)
+{
+	begin_anew(&net->control);
+	net->control.is_announce_new = false;
+	net->control.is_ours = false;
+}
+
 int vhb_net_control_start(struct vhb_net *net)
 {
 	struct vhb_net_control *control = &net->control;

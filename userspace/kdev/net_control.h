@@ -74,6 +74,9 @@ void vhb_net_control_init(struct vhb_net *net);
 /** vhb_net_control_reset() - back to that; the session is over */
 void vhb_net_control_reset(struct vhb_net *net);
 
+/** vhb_net_control_forget() - what came by it; it does not run */
+void vhb_net_control_forget(struct vhb_net *net);
+
 /** vhb_net_control_set_features() - the guest acked these */
 void vhb_net_control_set_features(struct vhb_net *net, uint64_t acked_mask);
 

@@ -86,6 +86,7 @@ int vhb_net_set_mtu(struct vhb_kdev *kdev, uint64_t mtu);
 int vhb_net_save_state(struct vhb_kdev *kdev, uint8_t *data);
 int vhb_net_load_state(struct vhb_kdev *kdev, const uint8_t *data,
 		       size_t size_bytes);
+int vhb_net_reset_state(struct vhb_kdev *kdev);
 
 /** vhb_net_send_rarp() - &vhb_kdev_ops.send_rarp */
 int vhb_net_send_rarp(struct vhb_kdev *kdev, const uint8_t *mac);

@@ -45,3 +45,13 @@ int vhb_net_load_state(struct vhb_kdev *kdev, const uint8_t *data,
 	memcpy(net->mac, data, ETH_ALEN);
 	return 0;
 }
+
+/* The MTU is what the front-end has set: it belongs to the session. */
+int vhb_net_reset_state(struct vhb_kdev *kdev)
+{
+	struct vhb_net *net = vhb_net_of(kdev);
+
+	vhb_net_control_forget(net);
+	memcpy(net->mac, net->own_mac, sizeof(net->mac));
+	return 0;
+}

@@ -152,6 +152,7 @@ int vhb_edit_reset_device(struct vhb_session *session, struct vhb_want *want,
 	want->has_features = false;
 	want->features_mask = 0;
 	want->status = 0;
+	want->must_reset = true;
 	return 0;
 }
 

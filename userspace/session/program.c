@@ -441,6 +441,19 @@ static int program_vring(struct vhb_session *session, struct vhb_want *want,
 		       start_vring(session, want, &plan->addr[index]) : 0;
 }
 
+/* Last: what is refused before has changed nothing that cannot be brought back. */
+static int reset_state(struct vhb_session *session, const struct vhb_want *want)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	int ret;
+
+	if (!want->must_reset || !kdev->ops->reset_state)
+		return 0;
+	ret = kdev->ops->reset_state(kdev);
+	return ret ? vhb_refuse(session, ret, "what the guest has set stays: %s",
+				strerrordesc_np(-ret)) : 0;
+}
+
 int vhb_program(struct vhb_session *session, struct vhb_want *want)
 {
 	struct plan plan;
@@ -471,7 +484,7 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 	}
 	if (plan.must_retry)
 		vhb_iotlb_retry(session);
-	return 0;
+	return reset_state(session, want);
 }
 
 /* One that cannot drain by itself is stopped, and waited for, when it is due. */

@@ -152,8 +152,9 @@ static void init_want(struct vhb_want *want)
 }
 
 /* Only now: the vring may have run, and saved its base, until a moment ago. */
-static void settle_bases(struct vhb_want *want)
+static void settle(struct vhb_want *want)
 {
+	want->must_reset = false;
 	for (unsigned int i = 0; i < VHB_VRING_COUNT_MAX; i++) {
 		want->vrings[i].base_is_new = false;
 		if (want->vrings[i].is_slot_stale)
@@ -185,7 +186,7 @@ static int program_next(struct vhb_session *session)
 		vhb_iotlb_pause(session);
 	drop_difference(&session->want, &session->next);
 	session->want = session->next;
-	settle_bases(&session->want);
+	settle(&session->want);
 	vhb_postcopy_settle(session);
 	vhb_iotlb_resume(session);
 	return 0;

@@ -71,6 +71,7 @@ struct vhb_vring_want {
  * @features_mask: what it acked, without bit 30
  * @protocol_features_mask: SET_PROTOCOL_FEATURES
  * @status: SET_STATUS
+ * @must_reset: the device is to forget what the guest has changed in it
  * @map: guest memory, one reference; NULL until a region was declared
  * @inflight: SET_INFLIGHT_FD; owned, or NULL
  * @log: SET_LOG_BASE, one reference; NULL until there is one
@@ -83,6 +84,7 @@ struct vhb_want {
 	uint64_t features_mask;
 	uint64_t protocol_features_mask;
 	uint8_t status;
+	bool must_reset;
 	struct vhb_memory_map *map;
 	struct vhb_inflight *inflight;
 	struct vhb_dirty_log *log;
