@@ -77,7 +77,7 @@ static void try_again(struct vhb_connector *connector, int error)
 	if (!ret)
 		return;
 	vhb_err("cannot wait for front-ends: %s", strerrordesc_np(-ret));
-	vhb_loop_stop(connector->timer.loop);
+	connector->function(connector->argument, ret);
 }
 
 static void attempt(void *argument)

@@ -16,7 +16,8 @@ struct vhb_connector;
 /**
  * typedef vhb_connected_fn - there is a front-end
  * @argument: as given to vhb_connector_create()
- * @fd: the connection, non-blocking; owned by the receiver
+ * @fd: the connection, non-blocking; owned by the receiver. Or -errno (reported):
+ *      it could not go on trying
  *
  * Called from the loop, once for each vhb_connector_go(). The receiver may call
  * that again, or destroy the connector.

@@ -141,6 +141,8 @@ static int serve(const struct vhb_options *options, int signal_fd,
 	}
 	if (ret)
 		vhb_err("the event loop failed: %s", strerrordesc_np(-ret));
+	else
+		ret = vhb_server_error(server);
 	vhb_control_destroy(control);
 destroy_server:
 	vhb_server_destroy(server);

@@ -30,6 +30,7 @@
  * @timer: how long it waits then
  * @socket_file: where front-ends connect, when we made it
  * @accept_failed: that was said already
+ * @error: what stopped the loop, or 0
  */
 struct vhb_server {
 	struct vhb_server_config config;
@@ -41,6 +42,7 @@ struct vhb_server {
 	struct vhb_timer timer;
 	struct vhb_socket_file socket_file;
 	bool accept_failed;
+	int error;
 };
 
 static void on_connection(void *argument, unsigned int events);
@@ -53,18 +55,27 @@ static int watch_listener(struct vhb_server *server)
 
 static int await_front_end(struct vhb_server *server)
 {
-	return server->connector ? vhb_connector_go(server->connector) :
-				   watch_listener(server);
+	int ret = server->connector ? vhb_connector_go(server->connector) :
+				      watch_listener(server);
+
+	if (ret)
+		vhb_err("cannot wait for front-ends: %s",
+			strerrordesc_np(-ret));
+	return ret;
+}
+
+static void stop_failed(struct vhb_server *server, int error)
+{
+	server->error = error;
+	vhb_loop_stop(server->config.loop);
 }
 
 static void await_or_stop(struct vhb_server *server)
 {
 	int ret = await_front_end(server);
 
-	if (!ret)
-		return;
-	vhb_err("cannot wait for front-ends: %s", strerrordesc_np(-ret));
-	vhb_loop_stop(server->config.loop);
+	if (ret)
+		stop_failed(server, ret);
 }
 
 static void next_front_end(struct vhb_server *server)
@@ -133,14 +144,20 @@ static void serve(void *argument, int fd)
 	struct vhb_server *server = argument;
 	int ret;
 
-	ret = start_session(server, fd);
-	if (ret) {
-		vhb_warn("a front-end could not be served: %s",
-			 strerrordesc_np(-ret));
-		next_front_end(server);
+	if (fd < 0) {
+		stop_failed(server, fd);
 		return;
 	}
-	vhb_info("front-end has come");
+	ret = start_session(server, fd);
+	if (!ret) {
+		vhb_info("front-end has come");
+		return;
+	}
+	vhb_warn("a front-end could not be served: %s", strerrordesc_np(-ret));
+	if (server->config.once)
+		stop_failed(server, ret);
+	else
+		next_front_end(server);
 }
 
 static void on_connection(void *argument, unsigned int events)
@@ -230,7 +247,11 @@ static int adopt_fd(struct vhb_server *server)
 		server->listen_fd = fd;
 		return 0;
 	}
-	return start_session(server, fd);
+	ret = start_session(server, fd);
+	if (ret)
+		vhb_err("--fd=%d: the front-end could not be served: %s", fd,
+			strerrordesc_np(-ret));
+	return ret;
 }
 
 static int find_front_ends(struct vhb_server *server)
@@ -289,6 +310,11 @@ static void stop_listening(struct vhb_server *server)
 	server->listen_fd = -1;
 	vhb_connector_destroy(server->connector);
 	server->connector = NULL;
+}
+
+int vhb_server_error(const struct vhb_server *server)
+{
+	return server->error;
 }
 
 void vhb_server_report(const struct vhb_server *server,

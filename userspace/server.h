@@ -57,6 +57,14 @@ int vhb_server_create(const struct vhb_server_config *config,
 		      struct vhb_server **server_out);
 
 /**
+ * vhb_server_error() - why the server stopped the loop
+ * @server: the server
+ *
+ * Return: 0 when there was nothing more to do, or -errno (reported).
+ */
+int vhb_server_error(const struct vhb_server *server);
+
+/**
  * vhb_server_report() - what there is to tell of the session
  * @server: the server
  * @report: filled in

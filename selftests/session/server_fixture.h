@@ -44,6 +44,7 @@
  * @config: as for vhb_server_create()
  * @loop: its loop, made and used by the thread
  * @server: the server; destroyed by the thread when the loop has ended
+ * @error: its error then
  * @recorder: its kernel device
  * @thread: the thread
  * @stop_fd: eventfd that tells the server to stop
@@ -56,6 +57,7 @@ struct fixture {
 	struct vhb_server_config config;
 	struct vhb_loop *loop;
 	struct vhb_server *server;
+	int error;
 	struct recorder *recorder;
 	pthread_t thread;
 	int stop_fd;
@@ -118,6 +120,7 @@ static inline void *run(void *argument)
 
 	if (vhb_loop_run(fixture->loop))
 		abort();
+	fixture->error = vhb_server_error(fixture->server);
 	vhb_server_destroy(fixture->server);
 	vhb_loop_unwatch(fixture->loop, &fixture->stop_watch);
 	vhb_loop_destroy(fixture->loop);

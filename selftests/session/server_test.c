@@ -104,6 +104,7 @@ static void once_means_one_front_end(void **state)
 	expect_served(&frontend);
 	frontend_close(&frontend);
 	wait_for_end(fixture);
+	ok(fixture->error);
 	assert_int_equal(access(fixture->path, F_OK), -1);
 }
 
@@ -326,6 +327,75 @@ static void a_front_end_waits_for_requests_of_the_one_before(void **state)
 	guest_memory_destroy(&memory);
 }
 
+static void on_nothing(void *argument, unsigned int events)
+{
+	(void)argument;
+	(void)events;
+}
+
+/* Now nobody can watch anything more. */
+static void fill_loop(struct vhb_loop *loop, int fd)
+{
+	struct vhb_watch_ref ref;
+
+	while (!vhb_loop_watch(loop, fd, POLLIN, on_nothing, NULL, &ref))
+		;
+}
+
+static void the_only_front_end_that_is_not_served_is_an_error(void **state)
+{
+	const int fd = eventfd(0, EFD_CLOEXEC);
+	struct fixture *fixture = *state;
+	struct frontend frontend;
+	struct log_capture log;
+
+	fixture->config.once = true;
+	fixture->config.patience_ms = 1000;
+	ok(create(fixture));
+	fill_loop(fixture->loop, fd);
+	log_capture_begin(&log);
+	vhb_log_set_level(VHB_LOG_WARNING);
+	ok(pthread_create(&fixture->thread, NULL, run, fixture));
+	come(fixture, &frontend);
+	wait_for_end(fixture);
+	log_capture_end(&log);
+	assert_int_equal(fixture->error, -ENOMEM);
+	assert_int_equal(log_capture_count(&log, "\n"), 1);
+	frontend_close(&frontend);
+	close(fd);
+}
+
+static void expect_no_room(struct fixture *fixture, const char *text)
+{
+	const int fd = eventfd(0, EFD_CLOEXEC);
+	struct log_capture log;
+
+	ok(vhb_loop_create(&fixture->loop));
+	fill_loop(fixture->loop, fd);
+	fixture->config.loop = fixture->loop;
+	log_capture_begin(&log);
+	assert_int_equal(vhb_server_create(&fixture->config, &fixture->server),
+			 -ENOMEM);
+	log_capture_end(&log);
+	assert_int_equal(log_capture_count(&log, "\n"), 1);
+	assert_int_equal(log_capture_count(&log, text), 1);
+	vhb_loop_destroy(fixture->loop);
+	close(fd);
+}
+
+static void a_front_end_that_was_given_in_vain_is_told(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[2];
+
+	expect_no_room(fixture, "cannot wait for front-ends");
+	ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+	fixture->config.socket_path = NULL;
+	fixture->config.socket_fd = fds[1];
+	expect_no_room(fixture, "--fd=");
+	close(fds[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +416,8 @@ int main(void)
 		server_test(no_server_can_be_destroyed),
 		server_test(a_server_that_stops_waits_for_requests),
 		server_test(a_server_that_stops_has_little_patience),
+		server_test(the_only_front_end_that_is_not_served_is_an_error),
+		server_test(a_front_end_that_was_given_in_vain_is_told),
 		server_test(a_front_end_waits_for_requests_of_the_one_before),
 	};
 
