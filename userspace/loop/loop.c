@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <liburing.h>
 
@@ -22,6 +23,9 @@
 /* Signals on their way, and how long: a full eventfd must not collect them */
 #define SIGNAL_COUNT_MAX 1024
 #define SIGNAL_TIMEOUT_S 1
+/* How often the kernel is asked to take a submission now, and how long between */
+#define SUBMIT_TRIES 10
+#define PAUSE_NS 1000000
 
 /**
  * enum event_type - what a completion is about
@@ -125,6 +129,36 @@ static struct io_uring_sqe *take_sqe(struct vhb_loop *loop)
 	return io_uring_get_sqe(&loop->ring);
 }
 
+static void pause_a_moment(void)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+
+	nanosleep(&pause, NULL);
+}
+
+/*
+ * Shows the kernel what was queued; false when it has not taken the first of the
+ * last @count of it, for want of memory as a rule. It reads them when it does, so
+ * until then they may be changed.
+ */
+static bool submit_last(struct vhb_loop *loop, unsigned int count)
+{
+	for (unsigned int i = 0; i < SUBMIT_TRIES; i++) {
+		if (i)
+			pause_a_moment();
+		io_uring_submit(&loop->ring);
+		if (io_uring_sq_ready(&loop->ring) < count)
+			return true;
+	}
+	return false;
+}
+
+static void withdraw(struct io_uring_sqe *sqe)
+{
+	io_uring_prep_nop(sqe);
+	io_uring_sqe_set_data64(sqe, EVENT_NONE);
+}
+
 static void free_slot(struct slot *slot)
 {
 	slot->function = NULL;
@@ -198,9 +232,13 @@ int vhb_loop_command(struct vhb_loop *loop, int fd, uint32_t operation,
 	sqe->cmd_op = operation;
 	memcpy(sqe->cmd, area, VHB_COMMAND_AREA_BYTES);
 	io_uring_sqe_set_data64(sqe, data.value);
-	ref_out->value = data.value;
 	/* Shown to the kernel now: the descriptor may be another's later. */
-	io_uring_submit(&loop->ring);
+	if (!submit_last(loop, 1)) {
+		withdraw(sqe);
+		free_slot(slot);
+		return -EBUSY;
+	}
+	ref_out->value = data.value;
 	return 0;
 }
 
@@ -273,9 +311,14 @@ void vhb_loop_signal(struct vhb_loop *loop, int fd)
 		io_uring_prep_link_timeout(limit, &signal_timeout, 0);
 		io_uring_sqe_set_data64(limit, EVENT_NONE);
 	}
-	loop->signal_count++;
 	/* Shown to the kernel now, which takes its own reference to the file. */
-	io_uring_submit(&loop->ring);
+	if (submit_last(loop, limit ? 2 : 1)) {
+		loop->signal_count++;
+		return;
+	}
+	withdraw(sqe);
+	if (limit)
+		withdraw(limit);
 }
 
 static void handle_completion(struct vhb_loop *loop, uint64_t value, int result)
@@ -298,6 +341,12 @@ static void handle_completion(struct vhb_loop *loop, uint64_t value, int result)
 				POLLNVAL : (unsigned int)result);
 }
 
+/* Of a kernel that is short of memory, or has completions to be taken first */
+static bool will_pass(int error)
+{
+	return error == -EINTR || error == -EBUSY || error == -EAGAIN;
+}
+
 int vhb_loop_run(struct vhb_loop *loop)
 {
 	loop->is_stopped = false;
@@ -306,8 +355,10 @@ int vhb_loop_run(struct vhb_loop *loop)
 		int ret;
 
 		ret = io_uring_submit_and_wait(&loop->ring, 1);
-		if (ret < 0 && ret != -EINTR && ret != -EBUSY)
+		if (ret < 0 && !will_pass(ret))
 			return ret;
+		if (ret < 0 && ret != -EINTR && !io_uring_cq_ready(&loop->ring))
+			pause_a_moment();
 
 		while (!loop->is_stopped &&
 		       io_uring_peek_cqe(&loop->ring, &cqe) == 0) {

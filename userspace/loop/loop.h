@@ -123,7 +123,8 @@ void vhb_loop_forget(struct vhb_loop *loop, struct vhb_watch_ref *ref);
  *
  * A write(2) would block while the counter is full, and who owns the counter
  * may have filled it on purpose; the ring does it for us instead, and gives up
- * after a second.
+ * after a second. Nothing comes of it either when the kernel has no memory for
+ * the request.
  */
 void vhb_loop_signal(struct vhb_loop *loop, int fd);
 
@@ -131,7 +132,8 @@ void vhb_loop_signal(struct vhb_loop *loop, int fd);
  * vhb_loop_run() - call watchers until vhb_loop_stop()
  * @loop: the loop
  *
- * Return: 0 after vhb_loop_stop(), or the error of io_uring_enter().
+ * Return: 0 after vhb_loop_stop(), or the error of io_uring_enter(), but for those
+ * that pass.
  */
 int vhb_loop_run(struct vhb_loop *loop);
 
