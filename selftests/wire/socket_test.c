@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -138,6 +140,68 @@ static void path_in_use_is_left_alone(void **state)
 	assert_true(fd >= 0);
 	close(fd);
 	close(listen_fd);
+}
+
+static void *begin_listening(void *argument)
+{
+	const struct place *place = argument;
+
+	return (void *)(intptr_t)vhb_socket_listen(place->path);
+}
+
+static int lock_directory(const struct place *place)
+{
+	int fd = open(place->dir, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	return fd;
+}
+
+/* Of two at the same moment one is between bind() and listen(). */
+static void path_of_one_that_is_about_to_listen_is_left_alone(void **state)
+{
+	struct place *place = *state;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int directory_fd = lock_directory(place);
+	pthread_t thread;
+	void *result;
+
+	memcpy(address.sun_path, place->path, strlen(place->path));
+	assert_int_equal(bind(fd, (struct sockaddr *)&address,
+			      sizeof(address)), 0);
+	assert_int_equal(pthread_create(&thread, NULL, begin_listening, place),
+			 0);
+	usleep(100000);
+	assert_int_equal(listen(fd, 1), 0);
+	close(directory_fd);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_int_equal((intptr_t)result, -EADDRINUSE);
+	assert_int_equal(mode_of(place->path), S_IFSOCK);
+	close(fd);
+}
+
+static void who_keeps_a_directory_locked_is_not_waited_for(void **state)
+{
+	struct place *place = *state;
+	int directory_fd = lock_directory(place);
+
+	leave_stale_file(place->path, SOCK_STREAM);
+	close(listen_at(place->path));
+	close(directory_fd);
+}
+
+static void a_directory_need_not_be_named(void **state)
+{
+	struct place *place = *state;
+	int here = open(".", O_RDONLY | O_DIRECTORY);
+
+	assert_int_equal(chdir(place->dir), 0);
+	close(listen_at("s"));
+	assert_int_equal(mode_of(place->path), S_IFSOCK);
+	assert_int_equal(fchdir(here), 0);
+	close(here);
 }
 
 static void path_in_use_with_a_full_backlog_is_left_alone(void **state)
@@ -447,6 +511,9 @@ int main(void)
 		PLACE_TEST(stale_socket_file_is_replaced),
 		PLACE_TEST(stale_file_of_another_socket_type_is_replaced),
 		PLACE_TEST(path_in_use_is_left_alone),
+		PLACE_TEST(path_of_one_that_is_about_to_listen_is_left_alone),
+		PLACE_TEST(who_keeps_a_directory_locked_is_not_waited_for),
+		PLACE_TEST(a_directory_need_not_be_named),
 		PLACE_TEST(path_in_use_with_a_full_backlog_is_left_alone),
 		PLACE_TEST(path_of_a_live_datagram_socket_is_left_alone),
 		PLACE_TEST(regular_file_is_left_alone),

@@ -4,13 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Front-ends that may wait while one is being served */
 #define BACKLOG_COUNT 16
+/* Others that begin in a directory take no time; who stays is not waited for. */
+#define LOCK_TRIES 100
+#define LOCK_PAUSE_NS (10 * 1000 * 1000)
 
 static int stream_socket(void)
 {
@@ -125,9 +130,61 @@ int vhb_socket_connect(const char *path)
 	return ret;
 }
 
+static int open_directory_of(const struct sockaddr_un *address)
+{
+	char directory[sizeof(address->sun_path)];
+	char *end;
+
+	memcpy(directory, address->sun_path, sizeof(directory));
+	end = strrchr(directory, '/');
+	if (end)
+		end[end == directory] = '\0';
+	return open(end ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/*
+ * Between bind() and listen() a socket looks like a stale one: of two brokers that
+ * begin at the same moment one would remove the other's. So they take turns, as
+ * far as the directory can be locked; closing it is the end of that.
+ */
+static int lock_directory_of(const struct sockaddr_un *address)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+	const int fd = open_directory_of(address);
+
+	if (fd < 0)
+		return fd;
+	for (unsigned int i = 0; i < LOCK_TRIES; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
+static int bind_and_listen(int fd, const struct sockaddr_un *address)
+{
+	int ret;
+
+	ret = bind_to(fd, address);
+	if (ret == -EADDRINUSE) {
+		ret = remove_stale(address);
+		if (!ret)
+			ret = bind_to(fd, address);
+	}
+	if (ret)
+		return ret;
+	if (listen(fd, BACKLOG_COUNT) < 0) {
+		ret = -errno;
+		unlink(address->sun_path);
+	}
+	return ret;
+}
+
 int vhb_socket_listen(const char *path)
 {
 	struct sockaddr_un address;
+	int directory_fd;
 	int ret;
 	int fd;
 
@@ -137,25 +194,12 @@ int vhb_socket_listen(const char *path)
 	fd = stream_socket();
 	if (fd < 0)
 		return fd;
-
-	ret = bind_to(fd, &address);
-	if (ret == -EADDRINUSE) {
-		ret = remove_stale(&address);
-		if (!ret)
-			ret = bind_to(fd, &address);
-	}
-	if (ret)
-		goto close_fd;
-
-	if (listen(fd, BACKLOG_COUNT) < 0) {
-		ret = -errno;
-		goto unlink_path;
-	}
-	return fd;
-
-unlink_path:
-	unlink(path);
-close_fd:
+	directory_fd = lock_directory_of(&address);
+	ret = bind_and_listen(fd, &address);
+	if (directory_fd >= 0)
+		close(directory_fd);
+	if (!ret)
+		return fd;
 	close(fd);
 	return ret;
 }

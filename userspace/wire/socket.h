@@ -11,6 +11,8 @@
  * @path: where; a socket file that nobody listens on any more is replaced,
  *        anything else that is there is left alone
  *
+ * Several that begin in one directory take turns, which may take a second.
+ *
  * Return: a listening, non-blocking, close-on-exec descriptor, or
  * -EADDRINUSE (somebody listens there), -EEXIST (not a socket),
  * -ENAMETOOLONG (no room in sun_path), or another -errno.
