@@ -204,6 +204,27 @@ static void test_what_the_module_counts_goes_before(void **state)
 	assert_int_equal(vhb_meter_vring_rate(&meter, 1), 70000);
 }
 
+static void test_meters_go_with_their_brokers(void **state)
+{
+	struct vhb_broker_list list = { .brokers = &broker, .count = 1 };
+	struct vhb_meters meters = { 0 };
+	uint32_t pid;
+
+	(void)state;
+	fill(0);
+	for (pid = 1; pid <= 1000; pid++)
+		assert_non_null(vhb_meters_find(&meters, pid));
+	vhb_meters_find(&meters, 401)->now_ns = 7;
+	vhb_meters_keep(&meters, &list);
+	assert_int_equal(meters.count, 1);
+	assert_int_equal(meters.meters[0].pid, 401);
+	assert_int_equal(vhb_meters_find(&meters, 401)->now_ns, 7);
+	list.count = 0;
+	vhb_meters_keep(&meters, &list);
+	assert_int_equal(meters.count, 0);
+	vhb_meters_free(&meters);
+}
+
 static void test_is_shown_in_words(void **state)
 {
 	char *text;
@@ -277,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_what_makes_no_sense_is_left_out),
 		cmocka_unit_test(test_rates_go_on_where_indices_wrap),
 		cmocka_unit_test(test_what_the_module_counts_goes_before),
+		cmocka_unit_test(test_meters_go_with_their_brokers),
 		cmocka_unit_test(test_is_shown_in_words),
 		cmocka_unit_test(test_names_of_control_sockets),
 	};

@@ -297,6 +297,21 @@ static void whoever_else_is_there_is_not_waited_for(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+static void who_says_to_be_another_is_not_believed(void **state)
+{
+	char path[VHB_CONTROL_PATH_BYTES];
+	struct vhb_broker_list list;
+
+	(void)state;
+	assert_int_equal(vhb_control_path(bench.directory, 999999, path), 0);
+	assert_int_equal(symlink(bench.path, path), 0);
+	assert_int_equal(vhb_brokers_read(bench.directory, &list), 0);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.silent_count, 1);
+	vhb_brokers_free(&list);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void a_directory_that_cannot_be_is_refused(void **state)
 {
 	struct vhb_control_config config = {
@@ -326,6 +341,7 @@ int main(void)
 		control_test(sockets_of_the_dead_are_passed_over),
 		control_test(only_old_sockets_of_the_dead_are_removed),
 		control_test(whoever_else_is_there_is_not_waited_for),
+		control_test(who_says_to_be_another_is_not_believed),
 		control_test(a_directory_that_cannot_be_is_refused),
 	};
 

@@ -111,6 +111,9 @@ static int add_one(struct vhb_broker_list *list, const char *directory,
 		return -ENOMEM;
 	list->brokers = larger;
 	ret = ask(path, &list->brokers[list->count]);
+	/* Who is behind a socket may say that it is another, or all others. */
+	if (!ret && list->brokers[list->count].pid != pid)
+		ret = -EBADMSG;
 	switch (ret) {
 	case 0:
 		list->count++;

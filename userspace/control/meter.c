@@ -134,6 +134,27 @@ struct vhb_meter *vhb_meters_find(struct vhb_meters *meters, uint32_t pid)
 	return meter;
 }
 
+static bool is_there(const struct vhb_broker_list *list, uint32_t pid)
+{
+	unsigned int i;
+
+	for (i = 0; i < list->count; i++)
+		if (list->brokers[i].pid == pid)
+			return true;
+	return false;
+}
+
+void vhb_meters_keep(struct vhb_meters *meters,
+		     const struct vhb_broker_list *list)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < meters->count; i++)
+		if (is_there(list, meters->meters[i].pid))
+			meters->meters[count++] = meters->meters[i];
+	meters->count = count;
+}
+
 void vhb_meters_free(struct vhb_meters *meters)
 {
 	free(meters->meters);

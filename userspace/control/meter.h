@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control/broker.h"
+#include "control/brokers.h"
 #include "netlink/devices.h"
 
 /**
@@ -92,6 +92,14 @@ struct vhb_meters {
  * Return: it, made if need be; good until the next is made; NULL without memory.
  */
 struct vhb_meter *vhb_meters_find(struct vhb_meters *meters, uint32_t pid);
+
+/**
+ * vhb_meters_keep() - forget those of brokers that are gone
+ * @meters: all of them
+ * @list: the brokers that are there
+ */
+void vhb_meters_keep(struct vhb_meters *meters,
+		     const struct vhb_broker_list *list);
 
 /** vhb_meters_free() - forget them */
 void vhb_meters_free(struct vhb_meters *meters);

@@ -118,6 +118,7 @@ static int look(struct top *top, struct vhb_broker_list *brokers)
 				       vhb_device_of(&devices,
 						     &brokers->brokers[i]));
 	}
+	vhb_meters_keep(&top->meters, brokers);
 	vhb_device_list_free(&devices);
 	return 0;
 }
