@@ -341,6 +341,8 @@ static void more_pieces_than_the_kernel_takes_are_refused(void **state)
 	for (i = 1; i < 100; i++) {
 		region.gpa = i * (UINT64_C(1) << 40) - 0x800;
 		region.uva = region.gpa;
+		/* Only then the descriptor of the message before is closed for sure. */
+		fixture_expect_alive(fixture);
 		resources_count(&before);
 		ret = frontend_add_mem_reg(&fixture->frontend, &region,
 					   fixture->memory.fd);
