@@ -505,6 +505,8 @@ static void test_other_changes_while_running(void **state)
 	assert_int_equal(bridge_call(&bridge, VHOST_SET_VRING_ADDR, &addr),
 			 -EOPNOTSUPP);
 	assert_int_equal(bridge_log_ring(&bridge, 0, false), 0);
+	/* A packed one was logged for a moment, in which it may have asked for kicks. */
+	take_ring_pages(&bitmap);
 	burst();
 	assert_int_equal(bridge_log_count(&bitmap), 0);
 }
