@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A block device that was not opened with O_DIRECT: the host's page cache is there. */
+#include "blk/blk_module_fixture.h"
 #include "blk/blk_module_slow_fixture.h"
 
 #define SECTOR_BYTES 512

@@ -5,6 +5,7 @@
  */
 #include <sys/mman.h>
 
+#include "blk/blk_module_fixture.h"
 #include "blk/blk_module_slow_fixture.h"
 #include "lib/bridge_log.h"
 

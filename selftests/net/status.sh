@@ -97,7 +97,9 @@ nobody_waits_for_a_bridge_that_hangs() {
 	kill -CONT "${pids[one]}"
 	grep -q '1 bridges did not answer' "$work/status.err"
 	[ "$(head -n 1 "$work/status")" = "no bridge is running" ]
-	status | grep -q "^bridge ${pids[one]}: "
+	status >"$work/status"
+	cat "$work/status"
+	grep -q "^bridge ${pids[one]}: " "$work/status"
 	stop_broker one
 }
 

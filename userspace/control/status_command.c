@@ -150,31 +150,36 @@ static void print_all(struct vhb_meters *meters,
 		vhb_status_print(devices, stdout);
 }
 
-/* Rates are of the moment between two looks. */
-static int look_again(const struct vhb_status_config *config,
-		      struct vhb_meters *meters,
-		      struct vhb_broker_list *brokers,
-		      struct vhb_device_list *devices)
+/*
+ * Rates are of the moment between two looks. Who answered the first time and not the
+ * second is shown as it was.
+ */
+static void look_again(const struct vhb_status_config *config,
+		       struct vhb_meters *meters,
+		       struct vhb_broker_list *brokers,
+		       struct vhb_device_list *devices)
 {
 	const struct timespec pause = { .tv_nsec = LOOK_NS };
+	struct vhb_broker_list newer;
 	bool are_known;
-	int ret;
 
 	look(meters, brokers, devices);
 	if (!brokers->count)
-		return 0;
+		return;
 	nanosleep(&pause, NULL);
+	if (vhb_brokers_read(config->control_dir, &newer) ||
+	    newer.silent_count > brokers->silent_count) {
+		vhb_brokers_free(&newer);
+		return;
+	}
 	vhb_brokers_free(brokers);
-	ret = vhb_brokers_read(config->control_dir, brokers);
-	if (ret)
-		return ret;
+	*brokers = newer;
 	if (devices->count) {
 		vhb_device_list_free(devices);
 		memset(devices, 0, sizeof(*devices));
 		read_devices(devices, &are_known);
 	}
 	look(meters, brokers, devices);
-	return 0;
 }
 
 static int show(const struct vhb_status_config *config)
