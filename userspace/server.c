@@ -5,12 +5,12 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sys/stat.h>
 
 #include "connector.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "loop/timer.h"
 #include "session/session.h"
@@ -18,6 +18,8 @@
 
 /* How long requests may take when the process is to end; the contract is 1 s. */
 #define PATIENCE_MS 700
+/* Before a front-end that could not be accepted is looked at again */
+#define ACCEPT_PAUSE_MS 100
 
 /**
  * struct vhb_server - see server.h
@@ -130,13 +132,11 @@ static int start_session(struct vhb_server *server, int fd)
  */
 static void wait_after(struct vhb_server *server, int error)
 {
-	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
-
 	if (!server->accept_failed)
 		vhb_warn("a front-end cannot be accepted: %s; trying on",
 			 strerrordesc_np(-error));
 	server->accept_failed = true;
-	nanosleep(&pause, NULL);
+	vhb_pause_ms(ACCEPT_PAUSE_MS);
 }
 
 static void serve(void *argument, int fd)

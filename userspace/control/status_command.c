@@ -11,11 +11,12 @@
 #include "control/brokers.h"
 #include "control/meter.h"
 #include "control/status.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "netlink/devices.h"
 
 /* Time between the two looks that a rate needs */
-#define LOOK_NS (200 * 1000 * 1000)
+#define LOOK_MS 200
 
 static int report(int error)
 {
@@ -159,14 +160,13 @@ static void look_again(const struct vhb_status_config *config,
 		       struct vhb_broker_list *brokers,
 		       struct vhb_device_list *devices)
 {
-	const struct timespec pause = { .tv_nsec = LOOK_NS };
 	struct vhb_broker_list newer;
 	bool are_known;
 
 	look(meters, brokers, devices);
 	if (!brokers->count)
 		return;
-	nanosleep(&pause, NULL);
+	vhb_pause_ms(LOOK_MS);
 	if (vhb_brokers_read(config->control_dir, &newer) ||
 	    newer.silent_count > brokers->silent_count) {
 		vhb_brokers_free(&newer);

@@ -6,12 +6,12 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
-#include <time.h>
 
 #include <sys/utsname.h>
 
 #include <libkmod.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 
 /* devtmpfs makes the node from a kernel thread, after the module is in. */
@@ -96,7 +96,6 @@ free_context:
 
 static int wait_for_node(const char *path)
 {
-	const struct timespec pause = { .tv_nsec = NODE_POLL_MS * 1000000L };
 	int waited_ms;
 	int fd;
 
@@ -104,7 +103,7 @@ static int wait_for_node(const char *path)
 		fd = open_node(path);
 		if (!is_missing(fd) || waited_ms >= NODE_WAIT_MS)
 			return fd;
-		nanosleep(&pause, NULL);
+		vhb_pause_ms(NODE_POLL_MS);
 	}
 }
 

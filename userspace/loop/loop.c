@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <liburing.h>
 
 #include "lib/bits.h"
+#include "lib/clock.h"
 
 /*
  * More watches and commands than a session can have: for each of some 130 vrings
@@ -25,7 +25,7 @@
 #define SIGNAL_TIMEOUT_S 1
 /* How often the kernel is asked to take a submission now, and how long between */
 #define SUBMIT_TRIES 10
-#define PAUSE_NS 1000000
+#define PAUSE_MS 1
 
 /**
  * enum event_type - what a completion is about
@@ -129,13 +129,6 @@ static struct io_uring_sqe *take_sqe(struct vhb_loop *loop)
 	return io_uring_get_sqe(&loop->ring);
 }
 
-static void pause_a_moment(void)
-{
-	const struct timespec pause = { .tv_nsec = PAUSE_NS };
-
-	nanosleep(&pause, NULL);
-}
-
 /*
  * Shows the kernel what was queued; false when it has not taken the first of the
  * last @count of it, for want of memory as a rule. It reads them when it does, so
@@ -145,7 +138,7 @@ static bool submit_last(struct vhb_loop *loop, unsigned int count)
 {
 	for (unsigned int i = 0; i < SUBMIT_TRIES; i++) {
 		if (i)
-			pause_a_moment();
+			vhb_pause_ms(PAUSE_MS);
 		io_uring_submit(&loop->ring);
 		if (io_uring_sq_ready(&loop->ring) < count)
 			return true;
@@ -358,7 +351,7 @@ int vhb_loop_run(struct vhb_loop *loop)
 		if (ret < 0 && !will_pass(ret))
 			return ret;
 		if (ret < 0 && ret != -EINTR && !io_uring_cq_ready(&loop->ring))
-			pause_a_moment();
+			vhb_pause_ms(PAUSE_MS);
 
 		while (!loop->is_stopped &&
 		       io_uring_peek_cqe(&loop->ring, &cqe) == 0) {

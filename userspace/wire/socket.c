@@ -8,14 +8,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "lib/clock.h"
 
 /* Front-ends that may wait while one is being served */
 #define BACKLOG_COUNT 16
 /* Others that begin in a directory take no time; who stays is not waited for. */
 #define LOCK_TRIES 100
-#define LOCK_PAUSE_NS (10 * 1000 * 1000)
+#define LOCK_PAUSE_MS 10
 
 static int stream_socket(void)
 {
@@ -111,16 +112,19 @@ void vhb_socket_file_remove(struct vhb_socket_file *file, const char *path)
 	file->inode = 0;
 }
 
+static int socket_for(const char *path, struct sockaddr_un *address)
+{
+	int ret = address_of(path, address);
+
+	return ret ? ret : stream_socket();
+}
+
 int vhb_socket_connect(const char *path)
 {
 	struct sockaddr_un address;
+	int fd = socket_for(path, &address);
 	int ret;
-	int fd;
 
-	ret = address_of(path, &address);
-	if (ret)
-		return ret;
-	fd = stream_socket();
 	if (fd < 0)
 		return fd;
 	if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
@@ -149,7 +153,6 @@ static int open_directory_of(const struct sockaddr_un *address)
  */
 static int lock_directory_of(const struct sockaddr_un *address)
 {
-	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
 	const int fd = open_directory_of(address);
 
 	if (fd < 0)
@@ -157,7 +160,7 @@ static int lock_directory_of(const struct sockaddr_un *address)
 	for (unsigned int i = 0; i < LOCK_TRIES; i++) {
 		if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
 			break;
-		nanosleep(&pause, NULL);
+		vhb_pause_ms(LOCK_PAUSE_MS);
 	}
 	return fd;
 }
@@ -184,14 +187,10 @@ static int bind_and_listen(int fd, const struct sockaddr_un *address)
 int vhb_socket_listen(const char *path)
 {
 	struct sockaddr_un address;
+	int fd = socket_for(path, &address);
 	int directory_fd;
 	int ret;
-	int fd;
 
-	ret = address_of(path, &address);
-	if (ret)
-		return ret;
-	fd = stream_socket();
 	if (fd < 0)
 		return fd;
 	directory_fd = lock_directory_of(&address);
