@@ -143,6 +143,8 @@ int vhb_device_set_features(struct vhb_device *device, u64 features)
 	if (changes & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
 		vhb_iotlb_clear(&device->iotlb);
 	mutex_unlock(&device->iotlb_lock);
+	if (device->personality->acked)
+		device->personality->acked(device);
 	refresh(device);
 	return 0;
 }

@@ -20,6 +20,8 @@ struct vhb_virtqueue;
  * @abandon: the owner has died: let go of what it lent. Device lock held, all
  *           virtqueues stopped. Optional
  * @features: bits to offer besides those of the ring. Device lock held
+ * @acked: the owner has set features; &vhb_device.features has them. Device lock
+ *         held. Optional
  * @ioctl: a request the device does not know itself; -ENOTTY for one that is
  *         not this personality's either. Device lock held; whether the caller is
  *         the owner it asks itself. Optional
@@ -50,6 +52,7 @@ struct vhb_personality {
 	void (*release)(struct vhb_device *device);
 	void (*abandon)(struct vhb_device *device);
 	u64 (*features)(struct vhb_device *device);
+	void (*acked)(struct vhb_device *device);
 	long (*ioctl)(struct vhb_device *device, unsigned int command,
 		      unsigned long argument);
 	void (*get_config)(struct vhb_device *device, u8 *space);

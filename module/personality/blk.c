@@ -65,6 +65,22 @@ static u64 blk_features(struct vhb_device *device)
 	return features;
 }
 
+/*
+ * A driver that took the switch without the flush begins without a cache (VIRTIO
+ * 1.2, 5.2.5.2). A legacy one does not: the field must not change under it. The
+ * next driver reads the field before its features get here, so what it reads has
+ * to be what it will have: the field is changed, not only shown so.
+ */
+void vhb_blk_acked(struct vhb_device *device)
+{
+	struct vhb_blk *blk = device->private;
+
+	if (vhb_device_has_feature(device, VIRTIO_F_VERSION_1) &&
+	    vhb_device_has_feature(device, VIRTIO_BLK_F_CONFIG_WCE) &&
+	    !vhb_device_has_feature(device, VIRTIO_BLK_F_FLUSH))
+		WRITE_ONCE(blk->is_writeback, false);
+}
+
 static long set_backing(struct vhb_device *device, unsigned long argument)
 {
 	struct vhost_bridge_blk_backing backing;
@@ -148,6 +164,7 @@ const struct vhb_personality vhb_blk_personality = {
 	.release = blk_release,
 	.abandon = blk_abandon,
 	.features = blk_features,
+	.acked = vhb_blk_acked,
 	.ioctl = blk_ioctl,
 	.get_config = vhb_blk_get_config,
 	.set_config = blk_set_config,

@@ -184,6 +184,12 @@ u64 vhb_blk_sectors(const struct vhb_blk *blk);
 void vhb_blk_get_config(struct vhb_device *device, u8 *space);
 
 /**
+ * vhb_blk_acked() - &vhb_personality.acked
+ * @device: the device
+ */
+void vhb_blk_acked(struct vhb_device *device);
+
+/**
  * vhb_blk_is_writethrough() - must what is written be on the disk when it is done?
  * @device: with a virtqueue that is not stopped
  */

@@ -135,6 +135,7 @@ int vhb_blk_set_backing(struct vhb_blk *blk,
 		blk->bdev = I_BDEV(file->f_mapping->host);
 	blk->is_read_only = is_read_only;
 	blk->is_writeback = true;
+	vhb_blk_acked(blk->device);
 	blk->vring_count = backing->vring_count;
 	memcpy(blk->serial, backing->serial, sizeof(blk->serial));
 	blk->can_discard = !is_read_only &&
@@ -201,6 +202,10 @@ static void put_limits(struct virtio_blk_config *config,
 				SECTOR_SHIFT;
 	u32 align_sectors = blk->block_bytes >> SECTOR_SHIFT;
 
+	/* What goes by way of the page cache is done by whole pages. */
+	if (blk->bdev && !blk->length_mask)
+		align_sectors = max_t(u32, align_sectors,
+				      PAGE_SIZE >> SECTOR_SHIFT);
 	if (blk->can_discard) {
 		if (blk->bdev)
 			align_sectors = max(align_sectors,
@@ -223,17 +228,6 @@ static void put_limits(struct virtio_blk_config *config,
 	}
 }
 
-/*
- * A driver that took the switch without the flush is told that there is no cache
- * (VIRTIO 1.2, 5.2.5.2). A legacy one is not: the field must not change under it.
- */
-static bool lacks_flush(const struct vhb_device *device)
-{
-	return vhb_device_has_feature(device, VIRTIO_F_VERSION_1) &&
-	       vhb_device_has_feature(device, VIRTIO_BLK_F_CONFIG_WCE) &&
-	       !vhb_device_has_feature(device, VIRTIO_BLK_F_FLUSH);
-}
-
 void vhb_blk_get_config(struct vhb_device *device, u8 *space)
 {
 	const struct vhb_blk *blk = device->private;
@@ -244,7 +238,7 @@ void vhb_blk_get_config(struct vhb_device *device, u8 *space)
 		return;
 	config.capacity = virtio64(vhb_blk_sectors(blk));
 	config.seg_max = virtio32(VHB_BLK_SEGMENTS_MAX);
-	config.wce = blk->is_writeback && !lacks_flush(device);
+	config.wce = blk->is_writeback;
 	config.num_queues = virtio16(blk->vring_count);
 	put_topology(&config, blk);
 	put_limits(&config, blk);

@@ -221,6 +221,25 @@ static void test_no_write_cache_without_flush(void **state)
 	assert_true(write_flushes());
 }
 
+/* It reads the field before its features get here. */
+static void test_the_next_driver_has_what_it_reads(void **state)
+{
+	struct virtio_blk_config config;
+
+	(void)state;
+	disk_need(&disk_4k);
+	assert_int_equal(blk_set_backing(&bridge, disk_4k.fd, 0, 1), 0);
+	run(bridge_bit(VIRTIO_BLK_F_FLUSH));
+	assert_int_equal(bridge_call(&bridge, VHOST_RESET_OWNER, NULL), 0);
+	bridge_free_queue(&bridge, 0);
+	get_config(&config);
+	assert_int_equal(config.wce, 0);
+	run(0);
+	get_config(&config);
+	assert_int_equal(config.wce, 0);
+	assert_true(write_flushes());
+}
+
 static void test_counters(void **state)
 {
 	const struct vq_buffer data = blk_buffer(BLK_DATA_GPA, 4096, true);
@@ -422,6 +441,7 @@ int main(void)
 		TEST(test_ranges_go_through),
 		TEST(test_write_cache_not_negotiated),
 		TEST(test_no_write_cache_without_flush),
+		TEST(test_the_next_driver_has_what_it_reads),
 		TEST(test_counters),
 		TEST(test_all_queues),
 		TEST(test_file_gets_shorter),
