@@ -5,10 +5,10 @@
  */
 #include <linux/cgroup.h>
 #include <linux/cred.h>
-#include <linux/delay.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/kthread.h>
+#include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 
@@ -26,10 +26,6 @@ struct extent {
 	loff_t length_bytes;
 	bool may_unmap;
 };
-
-/* How often, and how many milliseconds apart, a page that is in use is tried */
-#define CACHE_TRIES 20
-#define CACHE_PAUSE_MS 1
 
 static int change_bdev(const struct vhb_blk_request *request,
 		       const struct extent *extent)
@@ -73,25 +69,91 @@ static int change_bdev_and_cache(const struct vhb_blk_request *request,
 	return ret;
 }
 
+static int write_zeroes_to_cache(const struct vhb_blk_request *request,
+				 loff_t byte, loff_t end_byte)
+{
+	ssize_t done;
+
+	while (byte < end_byte) {
+		done = kernel_write(request->blk->file,
+				    page_address(ZERO_PAGE(0)),
+				    min_t(loff_t, PAGE_SIZE, end_byte - byte),
+				    &byte);
+		if (done <= 0)
+			return done ? done : -EIO;
+	}
+	return 0;
+}
+
+/* Whole pages: nobody has a right to write them meanwhile, but to look at them. */
+static int change_cached_pages(const struct vhb_blk_request *request,
+			       const struct extent *pages)
+{
+	bool is_stale;
+	int ret;
+
+	ret = change_bdev_and_cache(request, pages, &is_stale);
+	if (ret || !is_stale)
+		return ret;
+	switch (request->type) {
+	case VIRTIO_BLK_T_DISCARD:
+		return 0;
+	case VIRTIO_BLK_T_SECURE_ERASE:
+		return -EBUSY;
+	default:
+		return write_zeroes_to_cache(request, pages->first_byte,
+					     pages->first_byte +
+						     pages->length_bytes);
+	}
+}
+
 /*
- * Who writes another sector of the same page through the cache makes the page dirty
- * again with what it had for ours. It has to be written, and we come after it.
+ * A page that a request has only some sectors of is the cache's to change: a write
+ * to another of its sectors would put back what the cache has for these. To discard
+ * is to give leave, so it may be left out; to erase is to promise.
  */
 static int change_cached_bdev(const struct vhb_blk_request *request,
 			      const struct extent *extent)
 {
-	bool is_stale;
-	unsigned int i;
-	int ret;
+	const loff_t page_bytes =
+		max_t(loff_t, PAGE_SIZE,
+		      i_blocksize(request->blk->file->f_mapping->host));
+	const loff_t end_byte = extent->first_byte + extent->length_bytes;
+	const loff_t first_page = round_up(extent->first_byte, page_bytes);
+	const loff_t end_page = round_down(end_byte, page_bytes);
+	const struct extent pages = {
+		.first_byte = first_page,
+		.length_bytes = end_page - first_page,
+		.may_unmap = extent->may_unmap,
+	};
+	int ret = 0;
 
-	for (i = 0; i < CACHE_TRIES; i++) {
-		ret = change_bdev_and_cache(request, extent, &is_stale);
-		/* Direct I/O, which demands alignment, does not read the cache. */
-		if (ret || !is_stale || request->blk->length_mask)
-			return ret;
-		msleep(CACHE_PAUSE_MS);
+	if (pages.length_bytes == extent->length_bytes)
+		return change_cached_pages(request, &pages);
+	if (request->type == VIRTIO_BLK_T_SECURE_ERASE)
+		return -EINVAL;
+	if (request->type == VIRTIO_BLK_T_WRITE_ZEROES) {
+		ret = write_zeroes_to_cache(request, extent->first_byte,
+					    min(first_page, end_byte));
+		if (!ret)
+			ret = write_zeroes_to_cache(request,
+						    max(first_page, end_page),
+						    end_byte);
 	}
-	return -EIO;
+	if (ret || pages.length_bytes <= 0)
+		return ret;
+	return change_cached_pages(request, &pages);
+}
+
+static int change_bdev_extent(const struct vhb_blk_request *request,
+			      const struct extent *extent)
+{
+	bool is_stale;
+
+	/* Direct I/O, which demands alignment, does not read the cache. */
+	return request->blk->length_mask ?
+		       change_bdev_and_cache(request, extent, &is_stale) :
+		       change_cached_bdev(request, extent);
 }
 
 static int allocate(const struct vhb_blk_request *request, int mode,
@@ -130,7 +192,7 @@ static int change(const struct vhb_blk_request *request,
 	if (!extent.length_bytes)
 		return 0;
 	if (request->blk->bdev)
-		return change_cached_bdev(request, &extent);
+		return change_bdev_extent(request, &extent);
 	return change_file(request, &extent);
 }
 
