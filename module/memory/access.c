@@ -238,21 +238,45 @@ int vhb_buffer_write(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
 	return 0;
 }
 
+/* What is in the table no more has no place in the bitmap either. */
+static int log_what_is_there(const struct vhb_memory *memory, u64 gpa,
+			     u64 user_addr, u64 size_bytes)
+{
+	const struct vhb_table *table = memory->table;
+	u32 i;
+	int ret;
+
+	if (memory->iotlb)
+		return vhb_log_buffer(memory, gpa, user_addr, size_bytes);
+	for (i = 0; i < table->region_count; i++) {
+		const struct vhb_region *region = &table->regions[i];
+		const u64 first = max(gpa, region->gpa);
+		const u64 last = min(gpa + (size_bytes - 1),
+				     region->gpa + (region->size_bytes - 1));
+
+		if (first > last)
+			continue;
+		ret = vhb_log_buffer(memory, first, 0, last - first + 1);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 int vhb_buffer_written(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
 		       u64 size_bytes)
 {
 	u64 now, chunk;
 	int ret;
 
-	if (!memory->log.marks_buffers)
+	if (!memory->log.marks_buffers || !size_bytes)
 		return 0;
-	/* What is in the table no more has no place in the bitmap either. */
+	ret = log_what_is_there(memory, gpa, user_addr, size_bytes);
+	if (ret)
+		return ret;
 	for (; size_bytes; size_bytes -= chunk) {
 		ret = vhb_buffer_find(memory, gpa, user_addr, size_bytes, &now,
 				      &chunk);
-		if (ret)
-			return ret;
-		ret = vhb_log_buffer(memory, gpa, now, chunk);
 		if (ret)
 			return ret;
 		gpa += chunk;

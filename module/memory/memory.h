@@ -153,7 +153,8 @@ int vhb_buffer_write(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
  * @user_addr: where it was, from vhb_buffer_resolve()
  * @size_bytes: how much
  *
- * Return: 0; -EIO; -EFAULT when it is not in the table any more.
+ * Return: 0; -EIO; -EFAULT when some of it is in the table no more, with all the
+ * rest marked.
  */
 int vhb_buffer_written(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
 		       u64 size_bytes);

@@ -77,18 +77,27 @@ static void test_taken_memory_is_not_written(void **state)
 	assert_untouched(ours);
 }
 
-/* What was read went into both; one of them is not in the table any more. */
-static void test_what_stays_is_marked(void **state)
+/* The guest's second region without its first page, which a buffer begins in */
+static void shorten_second_region(void)
 {
-	const uint64_t stays = BRIDGE_BUFFERS_GPA + (1 << 20);
-	const struct vq_buffer data[] = {
-		blk_buffer(BLK_DATA_GPA, REQUEST_BYTES, true),
-		blk_buffer(stays, REQUEST_BYTES, true),
-	};
+	struct bridge_memory_table table;
+
+	bridge_table(&bridge, &table);
+	assert_int_equal(table.regions[0].guest_phys_addr, BLK_DATA_GPA);
+	table.regions[0].guest_phys_addr += REQUEST_BYTES;
+	table.regions[0].userspace_addr += REQUEST_BYTES;
+	table.regions[0].memory_size -= REQUEST_BYTES;
+	assert_int_equal(bridge_call(&bridge, VHOST_SET_MEM_TABLE, &table), 0);
+}
+
+/* A read goes into both; one of them is not in the table any more when it is done. */
+static void assert_marked(const struct vq_buffer *data, unsigned int count,
+			  void (*take_away)(void), uint64_t gone,
+			  uint64_t stays)
+{
 	struct blk_answer answer;
 	struct bridge_log log;
 
-	(void)state;
 	slow_disk_need(&slow);
 	bridge_log_open(&log);
 	assert_int_equal(blk_set_backing(&bridge, slow_fd, 0, 1), 0);
@@ -97,20 +106,42 @@ static void test_what_stays_is_marked(void **state)
 	assert_int_equal(bridge_log_buffers(&bridge, true), 0);
 	memset(bridge_at(&bridge, stays), FILLER, REQUEST_BYTES);
 	assert_int_equal(slow_disk_halt(), 0);
-	assert_true(blk_add(&bridge, 0, VIRTIO_BLK_T_IN, 0, data,
-			    VHB_ARRAY_COUNT(data)) >= 0);
+	assert_true(blk_add(&bridge, 0, VIRTIO_BLK_T_IN, 0, data, count) >= 0);
 	bridge_kick_always(&bridge.queues[0]);
 	while (!in_flight())
 		usleep(1000);
-	drop_second_region();
+	take_away();
 	assert_int_equal(slow_disk_resume(), 0);
 	assert_true(blk_wait(&bridge, 0, &answer) >= 0);
 	assert_int_equal(answer.status, VIRTIO_BLK_S_IOERR);
 	assert_int_equal(*(uint8_t *)bridge_at(&bridge, stays), 0);
 	assert_true(bridge_log_take(&log, stays));
-	assert_false(bridge_log_take(&log, BLK_DATA_GPA));
+	assert_false(bridge_log_take(&log, gone));
 	bridge_close(&bridge);
 	bridge_log_close(&log);
+}
+
+static void test_what_stays_is_marked(void **state)
+{
+	const uint64_t stays = BRIDGE_BUFFERS_GPA + (1 << 20);
+	const struct vq_buffer data[] = {
+		blk_buffer(BLK_DATA_GPA, REQUEST_BYTES, true),
+		blk_buffer(stays, REQUEST_BYTES, true),
+	};
+
+	(void)state;
+	assert_marked(data, VHB_ARRAY_COUNT(data), drop_second_region,
+		      BLK_DATA_GPA, stays);
+}
+
+static void test_what_stays_of_a_buffer_is_marked(void **state)
+{
+	const struct vq_buffer data =
+		blk_buffer(BLK_DATA_GPA, 2 * REQUEST_BYTES, true);
+
+	(void)state;
+	assert_marked(&data, 1, shorten_second_region, BLK_DATA_GPA,
+		      BLK_DATA_GPA + REQUEST_BYTES);
 }
 
 int main(void)
@@ -119,6 +150,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_taken_memory_is_not_written,
 						set_up_slow, tear_down_slow),
 		cmocka_unit_test_setup_teardown(test_what_stays_is_marked,
+						set_up_slow, tear_down_slow),
+		cmocka_unit_test_setup_teardown(test_what_stays_of_a_buffer_is_marked,
 						set_up_slow, tear_down_slow),
 	};
 
