@@ -441,6 +441,32 @@ static int program_vring(struct vhb_session *session, struct vhb_want *want,
 		       start_vring(session, want, &plan->addr[index]) : 0;
 }
 
+/*
+ * vhost-net would keep the IOTLB, its entries, and go on asking it, so the device
+ * begins anew. What guest and front-end have set in it is not part of that.
+ */
+static int lose_iotlb(struct vhb_session *session, struct vhb_want *want)
+{
+	struct vhb_kdev *kdev = session->config.kdev;
+	uint8_t state[VHB_KDEV_STATE_MAX_BYTES];
+	int bytes = 0;
+	int ret;
+
+	if (kdev->ops->save_state)
+		bytes = kdev->ops->save_state(kdev, state);
+	if (bytes < 0)
+		return vhb_refuse(session, bytes,
+				  "what the guest has set cannot be read: %s",
+				  strerrordesc_np(-bytes));
+	vhb_program_nothing(session);
+	vhb_inband_use_channel(session->inband, vhb_inband_channel(want));
+	if (!bytes)
+		return 0;
+	ret = kdev->ops->load_state(kdev, state, bytes);
+	return ret ? vhb_refuse(session, ret, "what the guest has set is lost: %s",
+				strerrordesc_np(-ret)) : 0;
+}
+
 /* Last: what is refused before has changed nothing that cannot be brought back. */
 static int reset_state(struct vhb_session *session, const struct vhb_want *want)
 {
@@ -467,11 +493,10 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 	ret = stop_vrings(session, want, &plan);
 	if (ret)
 		return ret;
-	/* vhost-net would keep the IOTLB, its entries, and go on asking it. */
 	if (session->have.may_have_iotlb && !vhb_iotlb_is_wanted(want)) {
-		vhb_program_nothing(session);
-		vhb_inband_use_channel(session->inband,
-				       vhb_inband_channel(want));
+		ret = lose_iotlb(session, want);
+		if (ret)
+			return ret;
 	}
 	ret = program_device(session, want, &plan);
 	if (ret)
