@@ -334,6 +334,28 @@ static void test_config_space_is_the_modules(void **state)
 	kdev->ops->destroy(kdev);
 }
 
+/* A new backing would be one with a write cache. */
+static void test_what_was_set_outlives_the_owner(void **state)
+{
+	const uint8_t has_cache = 0;
+	struct vhb_kdev *kdev = make_blk(1);
+
+	(void)state;
+	assert_int_equal(kdev->ops->set_config(kdev, 32, 1, &has_cache), 0);
+	kdev->ops->disown(kdev);
+	prepare(kdev);
+	start(kdev, 0);
+	kdev->ops->disown(kdev);
+	assert_int_equal(bridge_of(kdev)->table_count, 0);
+	assert_true(bridge_of(kdev)->has_owner);
+	assert_int_equal(bridge_of(kdev)->backing_count, 1);
+	assert_int_equal(kdev->ops->set_owner(kdev), 0);
+	kdev->ops->disown(kdev);
+	kdev->ops->reset(kdev);
+	assert_int_equal(bridge_of(kdev)->backing_count, 2);
+	kdev->ops->destroy(kdev);
+}
+
 static void test_state_is_the_cache_mode(void **state)
 {
 	uint8_t data[VHB_KDEV_STATE_MAX_BYTES] = { 0 };
@@ -373,6 +395,7 @@ int main(void)
 		BLK_TEST(test_device_that_does_not_reset_is_opened_anew),
 		BLK_TEST(test_given_descriptor_that_does_not_reset_is_tried_again),
 		BLK_TEST(test_config_space_is_the_modules),
+		BLK_TEST(test_what_was_set_outlives_the_owner),
 		BLK_TEST(test_state_is_the_cache_mode),
 	};
 

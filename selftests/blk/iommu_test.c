@@ -290,6 +290,30 @@ static void a_front_end_leaves_in_the_midst_of_it(void **state)
 	}
 }
 
+/* QEMU goes on telling the guest what it has kept. */
+static void a_reset_leaves_the_write_cache_off(void **state)
+{
+	const uint32_t wce = offsetof(struct virtio_blk_config, wce);
+	uint8_t has_cache = 0;
+
+	(void)state;
+	write_one(0, 1);
+	assert_int_equal(frontend_set_config(&guest.frontend, wce, 0,
+					     &has_cache, 1), 0);
+	assert_int_equal(frontend_reset_device(&guest.frontend), 0);
+	has_cache = 1;
+	assert_int_equal(frontend_get_config(&guest.frontend, wce, 0,
+					     &has_cache, 1), 0);
+	assert_int_equal(has_cache, 0);
+	/* The next session begins as the disk is. */
+	blk_guest_hang_up(&guest);
+	assert_int_equal(blk_guest_connect(&guest, broker.socket_path,
+					   BLK_GUEST_BASE_USED), 0);
+	assert_int_equal(frontend_get_config(&guest.frontend, wce, 0,
+					     &has_cache, 1), 0);
+	assert_int_equal(has_cache, 1);
+}
+
 #define CASE(function, layout)						\
 	{ #function "_" #layout, function, set_up_##layout, tear_down, NULL }
 
@@ -310,6 +334,8 @@ int main(void)
 		CASE(a_virtqueue_that_cannot_give_back_can_be_stopped, packed),
 		CASE(a_front_end_leaves_in_the_midst_of_it, split),
 		CASE(a_front_end_leaves_in_the_midst_of_it, packed),
+		CASE(a_reset_leaves_the_write_cache_off, split),
+		CASE(a_reset_leaves_the_write_cache_off, packed),
 	};
 	int ret;
 

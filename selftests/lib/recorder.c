@@ -204,13 +204,23 @@ static int op_set_owner(struct vhb_kdev *kdev)
 	return finish(recorder, ret, "SET_OWNER");
 }
 
-static void op_reset(struct vhb_kdev *kdev)
+static void end(struct vhb_kdev *kdev, const char *name)
 {
 	struct recorder *recorder = of(kdev);
 
 	pthread_mutex_lock(&recorder->lock);
 	recorder_forget(recorder);
-	finish(recorder, 0, "RESET");
+	finish(recorder, 0, "%s", name);
+}
+
+static void op_disown(struct vhb_kdev *kdev)
+{
+	end(kdev, "DISOWN");
+}
+
+static void op_reset(struct vhb_kdev *kdev)
+{
+	end(kdev, "RESET");
 }
 
 static int op_set_features(struct vhb_kdev *kdev, uint64_t mask)
@@ -539,6 +549,7 @@ const struct vhb_kdev_ops recorder_ops = {
 	.features = op_features,
 	.protocol_features = op_protocol_features,
 	.set_owner = op_set_owner,
+	.disown = op_disown,
 	.reset = op_reset,
 	.set_features = op_set_features,
 	.set_mem_table = op_set_mem_table,

@@ -121,6 +121,26 @@ static void test_mtu(void **state)
 	kdev->ops->destroy(kdev);
 }
 
+/* Not what the tap takes by then: that is told when the guest starts anew. */
+static void test_what_was_set_outlives_the_owner(void **state)
+{
+	static const uint8_t mac[] = { 2, 4, 6, 8, 10, 12 };
+	struct vhb_kdev *kdev = make_net(1);
+	uint8_t now[6];
+
+	(void)state;
+	assert_int_equal(kdev->ops->set_config(kdev, 0, 6, mac), 0);
+	assert_int_equal(kdev->ops->set_mtu(kdev, 1500), 0);
+	assert_int_equal(kdev->ops->set_owner(kdev), 0);
+	assert_int_equal(vhb_link_set_mtu(if_nametoindex("vhb0"), 1400), 0);
+	kdev->ops->disown(kdev);
+	assert_int_equal(told_mtu(kdev), 1500);
+	assert_int_equal(kdev->ops->get_config(kdev, 0, 6, now), 0);
+	assert_memory_equal(now, mac, 6);
+	assert_int_equal(kdev->ops->set_owner(kdev), 0);
+	kdev->ops->destroy(kdev);
+}
+
 static void test_state_is_address_and_mtu(void **state)
 {
 	static const uint8_t mac[] = { 2, 4, 6, 8, 10, 12 };
@@ -392,6 +412,7 @@ int main(void)
 		FIXTURE_TEST(test_config_space),
 		FIXTURE_TEST(test_only_the_address_is_writable),
 		FIXTURE_TEST(test_mtu),
+		FIXTURE_TEST(test_what_was_set_outlives_the_owner),
 		FIXTURE_TEST(test_state_is_address_and_mtu),
 		FIXTURE_TEST(test_too_low_a_limit_is_told_at_once),
 		FIXTURE_TEST(test_link_is_up_and_in_its_bridge),

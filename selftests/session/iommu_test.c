@@ -379,16 +379,12 @@ static void test_the_same_features_again_do_not_reach_the_kernel(void **state)
 	close(channel);
 }
 
-/* What guest and front-end have set in the device, which is to outlive its IOTLB */
-static const uint8_t device_state[RECORDER_STATE_BYTES] = { 7 };
-
 /* The kernel's IOTLB is a new one then: its vrings must not be lost with the old. */
 static void test_other_features_have_vrings_ask_anew(void **state)
 {
 	struct session_fixture *fixture = *state;
 	int channel;
 
-	recorder_set_state(fixture->recorder, device_state);
 	channel = iommu_fixture_run(fixture, 1);
 	assert_int_equal(frontend_set_features(&fixture->frontend,
 					       IOMMU_FEATURES | 0x8000), 0);
@@ -408,7 +404,7 @@ static void test_other_features_have_vrings_ask_anew(void **state)
 					       FIXTURE_VERSION_1 |
 					       FIXTURE_BIT30), 0);
 	/* vhost-net has no other way to lose its IOTLB. */
-	fixture_expect_calls(fixture, "STOP 0\nSAVE\nRESET\nLOAD 7\n");
+	fixture_expect_calls(fixture, "STOP 0\nDISOWN\n");
 	assert_int_equal(frontend_set_vring_enable(&fixture->frontend, 0,
 						   true), -EREMOTEIO);
 	assert_int_equal(fixture->frontend.last_ack, EFAULT);
@@ -420,7 +416,6 @@ static void test_an_iotlb_that_was_made_in_vain_goes(void **state)
 {
 	struct session_fixture *fixture = *state;
 
-	recorder_set_state(fixture->recorder, device_state);
 	fixture_start(fixture, 1);
 	fixture_forget_calls(fixture);
 	recorder_fail_named(fixture->recorder, "SET_FEATURES", ENOMEM, 1);
@@ -430,9 +425,7 @@ static void test_an_iotlb_that_was_made_in_vain_goes(void **state)
 	fixture_expect_calls(fixture,
 			     "STOP 0\n"
 			     "SET_FEATURES 0x300000000 = ENOMEM\n"
-			     "SAVE\n"
-			     "RESET\n"
-			     "LOAD 7\n"
+			     "DISOWN\n"
 			     "SET_OWNER\n"
 			     "SET_FEATURES 0x100000000\n"
 			     FIXTURE_TABLE_LINE

@@ -107,23 +107,14 @@ static void stop_all(struct vhb_blk *blk)
 	memset(blk->slot_addrs, 0, sizeof(blk->slot_addrs));
 }
 
-static void reset(struct vhb_kdev *kdev)
+static void let_go(struct vhb_blk *blk)
 {
-	struct vhb_blk *blk = vhb_blk_of(kdev);
 	int ret;
 
-	if (!blk->is_in_use && !blk->is_config_changed)
-		return;
 	vhb_blk_forget_drains(blk);
 	stop_all(blk);
 	vhb_iotlb_port_close(&blk->iotlb);
 	blk->is_in_use = false;
-	blk->is_config_changed = false;
-	/*
-	 * The module keeps the file when it loses its owner, and what the guest
-	 * has set in the configuration space. The next one starts anew.
-	 */
-	blk->has_backing = false;
 	ret = vhb_vhost_reset_owner(blk->vhost_fd);
 	if (!ret) {
 		blk->is_owned = false;
@@ -139,6 +130,28 @@ static void reset(struct vhb_kdev *kdev)
 	close(blk->vhost_fd);
 	blk->vhost_fd = -1;
 	blk->is_owned = false;
+	blk->has_backing = false;
+}
+
+/* The module keeps the file, and what the guest has set, when it loses its owner. */
+static void disown(struct vhb_kdev *kdev)
+{
+	struct vhb_blk *blk = vhb_blk_of(kdev);
+
+	if (blk->is_in_use)
+		let_go(blk);
+}
+
+static void reset(struct vhb_kdev *kdev)
+{
+	struct vhb_blk *blk = vhb_blk_of(kdev);
+
+	if (!blk->is_in_use && !blk->is_config_changed)
+		return;
+	blk->is_config_changed = false;
+	/* The next one starts anew. */
+	blk->has_backing = false;
+	let_go(blk);
 }
 
 static int set_features(struct vhb_kdev *kdev, uint64_t acked_mask)
@@ -318,6 +331,7 @@ const struct vhb_kdev_ops vhb_blk_ops = {
 	.features = features,
 	.protocol_features = protocol_features,
 	.set_owner = set_owner,
+	.disown = disown,
 	.reset = reset,
 	.set_features = set_features,
 	.set_mem_table = set_mem_table,

@@ -80,9 +80,11 @@ struct vhb_kdev_listener {
  *                     VHOST_F_LOG_ALL, VHB_PROTOCOL_F_RARP for @send_rarp)
  * @set_owner: make the calling process the owner (VHOST_SET_OWNER); its
  *             address space is what the kernel copies through
- * @reset: let go of owner, memory, vrings and eventfds; the device is as
- *         before set_owner. Never fails: what cannot be reset is closed and
- *         opened again on the next set_owner
+ * @disown: let go of owner, memory, features, vrings and eventfds, as before
+ *          set_owner, but not of what guest and front-end have set in the device.
+ *          Never fails: what cannot be reset is closed and opened again on the
+ *          next set_owner
+ * @reset: that, and forget what was set; for the end of a session
  * @set_features: the bits the front-end acked, a subset of @features. The
  *                device passes down what the kernel knows and applies the rest
  *                (offloads and header size of a tap)
@@ -151,6 +153,7 @@ struct vhb_kdev_ops {
 	uint64_t (*features)(struct vhb_kdev *kdev);
 	uint64_t (*protocol_features)(struct vhb_kdev *kdev);
 	int (*set_owner)(struct vhb_kdev *kdev);
+	void (*disown)(struct vhb_kdev *kdev);
 	void (*reset)(struct vhb_kdev *kdev);
 	int (*set_features)(struct vhb_kdev *kdev, uint64_t acked_mask);
 	int (*set_mem_table)(struct vhb_kdev *kdev,

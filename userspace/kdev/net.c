@@ -95,13 +95,13 @@ reset_owned:
 	return ret;
 }
 
-static void reset(struct vhb_kdev *kdev)
+static void disown(struct vhb_kdev *kdev)
 {
 	struct vhb_net *net = vhb_net_of(kdev);
 	unsigned int i;
 
 	vhb_net_set_iotlb(net, false);
-	vhb_net_control_reset(net);
+	vhb_control_queue_reset(&net->control.queue);
 	for (i = 0; i < net->vhost_count; i++)
 		reset_vhost(net, i);
 	for (i = 0; i < net->pair_count; i++) {
@@ -111,6 +111,14 @@ static void reset(struct vhb_kdev *kdev)
 	memset(net->is_running, 0, sizeof(net->is_running));
 	net->is_owner = false;
 	vhb_tap_set_features(&net->tap, 0);
+}
+
+static void reset(struct vhb_kdev *kdev)
+{
+	struct vhb_net *net = vhb_net_of(kdev);
+
+	disown(kdev);
+	vhb_net_control_reset(net);
 	memcpy(net->mac, net->own_mac, sizeof(net->mac));
 	net->asked_mtu = 0;
 	net->mtu = net->own_mtu;
@@ -413,6 +421,7 @@ const struct vhb_kdev_ops vhb_net_ops = {
 	.features = vhb_net_features,
 	.protocol_features = vhb_net_protocol_features,
 	.set_owner = set_owner,
+	.disown = disown,
 	.reset = reset,
 	.set_features = set_features,
 	.set_mem_table = set_mem_table,

@@ -441,32 +441,6 @@ static int program_vring(struct vhb_session *session, struct vhb_want *want,
 		       start_vring(session, want, &plan->addr[index]) : 0;
 }
 
-/*
- * vhost-net would keep the IOTLB, its entries, and go on asking it, so the device
- * begins anew. What guest and front-end have set in it is not part of that.
- */
-static int lose_iotlb(struct vhb_session *session, struct vhb_want *want)
-{
-	struct vhb_kdev *kdev = session->config.kdev;
-	uint8_t state[VHB_KDEV_STATE_MAX_BYTES];
-	int bytes = 0;
-	int ret;
-
-	if (kdev->ops->save_state)
-		bytes = kdev->ops->save_state(kdev, state);
-	if (bytes < 0)
-		return vhb_refuse(session, bytes,
-				  "what the guest has set cannot be read: %s",
-				  strerrordesc_np(-bytes));
-	vhb_program_nothing(session);
-	vhb_inband_use_channel(session->inband, vhb_inband_channel(want));
-	if (!bytes)
-		return 0;
-	ret = kdev->ops->load_state(kdev, state, bytes);
-	return ret ? vhb_refuse(session, ret, "what the guest has set is lost: %s",
-				strerrordesc_np(-ret)) : 0;
-}
-
 /* Last: what is refused before has changed nothing that cannot be brought back. */
 static int reset_state(struct vhb_session *session, const struct vhb_want *want)
 {
@@ -478,6 +452,22 @@ static int reset_state(struct vhb_session *session, const struct vhb_want *want)
 	ret = kdev->ops->reset_state(kdev);
 	return ret ? vhb_refuse(session, ret, "what the guest has set stays: %s",
 				strerrordesc_np(-ret)) : 0;
+}
+
+static void let_go(struct vhb_session *session,
+		   void (*end)(struct vhb_kdev *kdev))
+{
+	struct vhb_have *have = &session->have;
+	unsigned int i;
+
+	/* Ends all work first: relays may then pass on the very last call. */
+	end(session->config.kdev);
+	for (i = 0; i < session->config.kdev->vring_count; i++)
+		call_no_more(session, i);
+	vhb_inband_use_channel(session->inband, -1);
+	vhb_memory_map_put(have->map);
+	vhb_dirty_log_put(have->log);
+	memset(have, 0, sizeof(*have));
 }
 
 int vhb_program(struct vhb_session *session, struct vhb_want *want)
@@ -493,10 +483,11 @@ int vhb_program(struct vhb_session *session, struct vhb_want *want)
 	ret = stop_vrings(session, want, &plan);
 	if (ret)
 		return ret;
+	/* vhost-net would keep the IOTLB, its entries, and go on asking it. */
 	if (session->have.may_have_iotlb && !vhb_iotlb_is_wanted(want)) {
-		ret = lose_iotlb(session, want);
-		if (ret)
-			return ret;
+		let_go(session, session->config.kdev->ops->disown);
+		vhb_inband_use_channel(session->inband,
+				       vhb_inband_channel(want));
 	}
 	ret = program_device(session, want, &plan);
 	if (ret)
@@ -578,16 +569,5 @@ void vhb_program_awake(struct vhb_session *session)
 
 void vhb_program_nothing(struct vhb_session *session)
 {
-	struct vhb_kdev *kdev = session->config.kdev;
-	struct vhb_have *have = &session->have;
-	unsigned int i;
-
-	/* Ends all work first: relays may then pass on the very last call. */
-	kdev->ops->reset(kdev);
-	for (i = 0; i < kdev->vring_count; i++)
-		call_no_more(session, i);
-	vhb_inband_use_channel(session->inband, -1);
-	vhb_memory_map_put(have->map);
-	vhb_dirty_log_put(have->log);
-	memset(have, 0, sizeof(*have));
+	let_go(session, session->config.kdev->ops->reset);
 }
