@@ -22,8 +22,11 @@
 #define ARGUMENTS_MAX 16
 #define START_MS 20000
 #define STOP_MS 5000
-#define IDLE_MS 5000
+#define IDLE_MS 10000
 #define POLL_MS 5
+/* Between two counts, and how many the same ones are rest */
+#define LOOK_MS 100
+#define SAME_LOOKS 3
 #define LOG_BYTES_MAX 65536
 
 #define SIZE_SLACK_KIB 400
@@ -335,25 +338,30 @@ int broker_count(const struct broker *broker, struct broker_counts *counts_out)
 	return 0;
 }
 
-int broker_count_idle(const struct broker *broker, unsigned int idle_fds,
+static bool is_same(const struct broker_counts *a,
+		    const struct broker_counts *b)
+{
+	return a->fds == b->fds && a->maps == b->maps && a->tasks == b->tasks;
+}
+
+int broker_count_idle(const struct broker *broker,
 		      struct broker_counts *counts_out)
 {
-	unsigned int last_fds = 0;
-	unsigned int waited_ms;
+	struct broker_counts last;
+	unsigned int waited_ms, same_count = 0;
 	int ret;
 
-	for (waited_ms = 0; waited_ms < IDLE_MS; waited_ms += 20 * POLL_MS) {
+	ret = broker_count(broker, counts_out);
+	for (waited_ms = 0; !ret && waited_ms < IDLE_MS; waited_ms += LOOK_MS) {
+		last = *counts_out;
+		pause_ms(LOOK_MS);
 		ret = broker_count(broker, counts_out);
-		if (ret)
+		if (counts_out->vhost_tasks || !is_same(&last, counts_out))
+			same_count = 0;
+		else if (++same_count == SAME_LOOKS)
 			return ret;
-		if (!counts_out->vhost_tasks &&
-		    (idle_fds ? counts_out->fds <= idle_fds :
-				counts_out->fds == last_fds))
-			return 0;
-		last_fds = counts_out->fds;
-		pause_ms(20 * POLL_MS);
 	}
-	return -ETIMEDOUT;
+	return ret ? ret : -ETIMEDOUT;
 }
 
 void broker_show_counts(const char *when, const struct broker_counts *counts)
@@ -367,15 +375,52 @@ void broker_show_counts(const char *when, const struct broker_counts *counts)
 	fflush(stdout);
 }
 
-bool broker_is_flat(const struct broker_counts *before,
-		    const struct broker_counts *after)
+/* What has grown, NULL when nothing has */
+static const char *what_has_grown(const struct broker_counts *before,
+				  const struct broker_counts *after)
 {
-	return after->fds == before->fds && after->maps == before->maps &&
-	       after->tasks == before->tasks && !after->vhost_tasks &&
-	       after->size_kib <= before->size_kib + SIZE_SLACK_KIB &&
-	       after->resident_kib <= before->resident_kib + SIZE_SLACK_KIB &&
-	       after->files <= before->files + FILES_SLACK &&
-	       after->slab_kib <= before->slab_kib + SLAB_SLACK_KIB;
+	if (after->fds > before->fds)
+		return "descriptors";
+	if (after->maps > before->maps)
+		return "mappings";
+	if (after->tasks > before->tasks)
+		return "threads";
+	if (after->vhost_tasks)
+		return "vhost tasks";
+	if (after->size_kib > before->size_kib + SIZE_SLACK_KIB)
+		return "VmSize";
+	if (after->resident_kib > before->resident_kib + SIZE_SLACK_KIB)
+		return "VmRSS";
+	if (after->files > before->files + FILES_SLACK)
+		return "the system's files";
+	if (after->slab_kib > before->slab_kib + SLAB_SLACK_KIB)
+		return "the kernel's slab";
+	return NULL;
+}
+
+int broker_count_flat(const struct broker *broker,
+		      const struct broker_counts *before,
+		      struct broker_counts *after_out)
+{
+	const char *grown;
+	unsigned int waited_ms;
+	int ret;
+
+	for (waited_ms = 0;; waited_ms += LOOK_MS) {
+		ret = broker_count(broker, after_out);
+		if (ret)
+			return ret;
+		grown = what_has_grown(before, after_out);
+		if (!grown || waited_ms >= IDLE_MS)
+			break;
+		pause_ms(LOOK_MS);
+	}
+	if (!grown)
+		return 0;
+	printf("# has grown: %s\n", grown);
+	broker_show_counts("before", before);
+	broker_show_counts("after", after_out);
+	return -ETIMEDOUT;
 }
 
 bool vhost_net_is_there(void)

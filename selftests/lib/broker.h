@@ -111,27 +111,34 @@ int broker_count(const struct broker *broker, struct broker_counts *counts_out);
 /**
  * broker_count_idle() - count once no session is left
  * @broker: the broker
- * @idle_fds: descriptors it has without a session; 0 when not known yet: then
- *            this waits until the number stays the same
- * @counts_out: the counts
+ * @counts_out: the counts, the same for a while and without a vhost task
  *
- * Return: 0, or -ETIMEDOUT (with the counts) when it stays above @idle_fds.
+ * Return: 0, or -ETIMEDOUT (with the counts) when they do not come to rest.
  */
-int broker_count_idle(const struct broker *broker, unsigned int idle_fds,
+int broker_count_idle(const struct broker *broker,
 		      struct broker_counts *counts_out);
 
 /** broker_show_counts() - print them as a TAP comment */
 void broker_show_counts(const char *when, const struct broker_counts *counts);
 
 /**
- * broker_is_flat() - has nothing grown?
+ * broker_count_flat() - wait until nothing is more than it was
+ * @broker: the broker
+ * @before: what it was, by broker_count_idle()
+ * @after_out: what it is now
+ *
+ * What is given back takes a moment: descriptors go before mappings, and some of it
+ * after a grace period. A leak stays.
  *
  * Allows for what differs without a leak: the C library's heap and the page
  * tables of a process that has run a while, the kernel's inexact count of open
  * files, and its caches. A page or a file for each of 200 rounds is beyond that.
+ *
+ * Return: 0, or -ETIMEDOUT, and a TAP comment says what has grown.
  */
-bool broker_is_flat(const struct broker_counts *before,
-		    const struct broker_counts *after);
+int broker_count_flat(const struct broker *broker,
+		      const struct broker_counts *before,
+		      struct broker_counts *after_out);
 
 /**
  * vhost_net_is_there() - can /dev/vhost-net be had?

@@ -190,10 +190,10 @@ static void one_guest_after_another(void **state)
 		net_bench_forget(&migration->bench);
 		if (!i)
 			assert_int_equal(broker_count_idle(&migration->bench.broker,
-							   0, &before), 0);
+							   &before), 0);
 	}
-	assert_int_equal(broker_count_idle(&migration->bench.broker, before.fds,
-					   &after), 0);
+	assert_int_equal(broker_count_idle(&migration->bench.broker, &after),
+			 0);
 	broker_show_counts("one guest", &before);
 	broker_show_counts("four guests", &after);
 	assert_int_equal(after.tasks, before.tasks);

@@ -50,7 +50,7 @@ static void expect_workers(const char *const *arguments, unsigned int count)
 	for (pair = 0; pair < PAIRS; pair++)
 		assert_int_equal(net_guest_stop_pair(&bench.guest, pair), 0);
 	net_guest_close(&bench.guest);
-	assert_int_equal(broker_count_idle(&bench.broker, 0, &counts), 0);
+	assert_int_equal(broker_count_idle(&bench.broker, &counts), 0);
 	assert_int_equal(counts.vhost_tasks, 0);
 	/* And once more, with the same descriptors */
 	net_bench_forget(&bench);
