@@ -10,8 +10,9 @@
 #   debug   the tests of kernel code, in a VM with the debug kernel (selftests/vm/debug-kernel.sh)
 #   slow    what takes long (selftests/slow), in a VM with kernel 6.12; SLOW_ROUNDS says how long
 #
-# Installs missing packages first where it can. Complete output is left in O/check/*.ktap; every skipped and failed
-# case is named at the end, then comes the last line: "N passed, N failed, N skipped". Status 1 when a case failed.
+# Installs missing packages first where it can. Complete output is left in O/check/*.ktap. At the end comes what failed
+# programs said, the name of every skipped and failed case, and last the line "N passed, N failed, N skipped". Status 1
+# when a case failed.
 #
 # Environment: O (build directory, default build), TESTS (only tests with this in their path; static and unit),
 #              KERNEL (vm: only this one), VHB_TEST_TIMEOUT (seconds for each native test program, default 300)
@@ -111,7 +112,7 @@ part_static() {
 	time_limit=$((3 * time_limit))
 	# Files that only help are not executable.
 	mapfile -t names < <(cd selftests &&
-		find static lib -name '*.sh' -perm -u+x ! -name tally.sh -printf '%p\n' | sed 's/\.sh$//' | sort)
+		find static lib -name '*.sh' -perm -u+x ! -name tally.sh ! -name failures.sh -printf '%p\n' | sed 's/\.sh$//' | sort)
 	pick "${names[@]}"
 	run_all static_command ${picked[@]+"${picked[@]}"}
 }
@@ -208,6 +209,7 @@ main() {
 	say "output in $logs"
 	selftests/lib/tally.sh "${streams[@]}" >"$logs/tally" || status=$?
 	tail -n 1 "$logs/tally" >"$logs/summary"
+	selftests/lib/failures.sh "${streams[@]}"
 	cat "$logs/tally"
 	return "$status"
 }
