@@ -3,30 +3,26 @@
 
 #include <linux/minmax.h>
 
-#include "memory/memory.h"
-
 void vhb_cursor_readable(struct vhb_cursor *cursor,
-			 const struct vhb_chain *chain)
+			 const struct vhb_chain *chain,
+			 const struct vhb_memory *memory)
 {
 	*cursor = (struct vhb_cursor){
 		.segment = chain->segments,
 		.left_bytes = chain->readable_bytes,
+		.generation = vhb_memory_generation(memory),
 	};
 }
 
 void vhb_cursor_writable(struct vhb_cursor *cursor,
-			 const struct vhb_chain *chain)
+			 const struct vhb_chain *chain,
+			 const struct vhb_memory *memory)
 {
 	*cursor = (struct vhb_cursor){
 		.segment = chain->segments + chain->readable_count,
 		.left_bytes = chain->writable_bytes,
+		.generation = vhb_memory_generation(memory),
 	};
-}
-
-u32 vhb_cursor_contiguous(const struct vhb_cursor *cursor)
-{
-	return min(cursor->segment->length_bytes - cursor->done_bytes,
-		   cursor->left_bytes);
 }
 
 void vhb_cursor_advance(struct vhb_cursor *cursor, u32 bytes)
@@ -51,9 +47,9 @@ int vhb_cursor_read(struct vhb_cursor *cursor, const struct vhb_memory *memory,
 
 	while (bytes) {
 		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
+		const struct vhb_buffer here = vhb_cursor_here(cursor);
 
-		ret = vhb_buffer_read(memory, vhb_cursor_gpa(cursor),
-				      vhb_cursor_user_addr(cursor), to, step);
+		ret = vhb_buffer_read(memory, &here, to, step);
 		if (ret)
 			return ret;
 		vhb_cursor_advance(cursor, step);
@@ -70,10 +66,9 @@ int vhb_cursor_write(struct vhb_cursor *cursor, const struct vhb_memory *memory,
 
 	while (bytes) {
 		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
+		const struct vhb_buffer here = vhb_cursor_here(cursor);
 
-		ret = vhb_buffer_write(memory, vhb_cursor_gpa(cursor),
-				       vhb_cursor_user_addr(cursor), from,
-				       step);
+		ret = vhb_buffer_write(memory, &here, from, step);
 		if (ret)
 			return ret;
 		vhb_cursor_advance(cursor, step);
@@ -90,11 +85,11 @@ int vhb_cursor_written(struct vhb_cursor *cursor,
 
 	while (bytes && ret != -EIO) {
 		const u32 step = min(bytes, vhb_cursor_contiguous(cursor));
+		const struct vhb_buffer here = vhb_cursor_here(cursor);
 		int error;
 
 		/* A piece that is gone is no reason not to mark the next. */
-		error = vhb_buffer_written(memory, vhb_cursor_gpa(cursor),
-					   vhb_cursor_user_addr(cursor), step);
+		error = vhb_buffer_written(memory, &here, step);
 		if (error)
 			ret = error;
 		vhb_cursor_advance(cursor, step);

@@ -2,8 +2,10 @@
 #ifndef VHB_DEVICE_CURSOR_H
 #define VHB_DEVICE_CURSOR_H
 
+#include <linux/minmax.h>
 #include <linux/types.h>
 
+#include "memory/memory.h"
 #include "ring/ring.h"
 
 /**
@@ -11,6 +13,7 @@
  * @segment: the segment it is in
  * @done_bytes: bytes of that segment behind it
  * @left_bytes: bytes before it, in all segments
+ * @generation: of guest memory when the segments were looked up there
  *
  * How data lies in segments means nothing (VIRTIO 1.2, 2.6.4): headers and data
  * may share one or span several.
@@ -19,23 +22,28 @@ struct vhb_cursor {
 	const struct vhb_segment *segment;
 	u32 done_bytes;
 	u32 left_bytes;
+	u64 generation;
 };
 
 /**
  * vhb_cursor_readable() - begin where a chain's readable segments do
  * @cursor: the cursor
  * @chain: the chain
+ * @memory: guest memory as it was when the chain was resolved
  */
 void vhb_cursor_readable(struct vhb_cursor *cursor,
-			 const struct vhb_chain *chain);
+			 const struct vhb_chain *chain,
+			 const struct vhb_memory *memory);
 
 /**
  * vhb_cursor_writable() - begin where a chain's writable segments do
  * @cursor: the cursor
  * @chain: the chain
+ * @memory: guest memory as it was when the chain was resolved
  */
 void vhb_cursor_writable(struct vhb_cursor *cursor,
-			 const struct vhb_chain *chain);
+			 const struct vhb_chain *chain,
+			 const struct vhb_memory *memory);
 
 /**
  * vhb_cursor_left() - bytes from here to the end
@@ -47,28 +55,30 @@ static inline u32 vhb_cursor_left(const struct vhb_cursor *cursor)
 }
 
 /**
- * vhb_cursor_gpa() - guest address of here
+ * vhb_cursor_here() - what is here
  * @cursor: not at the end
+ *
+ * Return: a buffer that goes on for vhb_cursor_contiguous() bytes.
  */
-static inline u64 vhb_cursor_gpa(const struct vhb_cursor *cursor)
+static inline struct vhb_buffer
+vhb_cursor_here(const struct vhb_cursor *cursor)
 {
-	return cursor->segment->gpa + cursor->done_bytes;
-}
-
-/**
- * vhb_cursor_user_addr() - the owner's address of here
- * @cursor: not at the end; segments are resolved
- */
-static inline u64 vhb_cursor_user_addr(const struct vhb_cursor *cursor)
-{
-	return cursor->segment->user_addr + cursor->done_bytes;
+	return (struct vhb_buffer){
+		.gpa = cursor->segment->gpa + cursor->done_bytes,
+		.user_addr = cursor->segment->user_addr + cursor->done_bytes,
+		.generation = cursor->generation,
+	};
 }
 
 /**
  * vhb_cursor_contiguous() - bytes from here to the end of the segment
  * @cursor: not at the end
  */
-u32 vhb_cursor_contiguous(const struct vhb_cursor *cursor);
+static inline u32 vhb_cursor_contiguous(const struct vhb_cursor *cursor)
+{
+	return min(cursor->segment->length_bytes - cursor->done_bytes,
+		   cursor->left_bytes);
+}
 
 /**
  * vhb_cursor_advance() - go forward

@@ -41,8 +41,8 @@ static int resolve_one(struct pieces *pieces, const struct vhb_segment *segment,
 	return 0;
 }
 
-int vhb_chain_resolve(const struct vhb_memory *memory, struct vhb_chain *chain,
-		      struct vhb_segment *room)
+static int resolve_all(const struct vhb_memory *memory, struct vhb_chain *chain,
+		       struct vhb_segment *room)
 {
 	const u32 segment_count = chain->readable_count + chain->writable_count;
 	struct pieces pieces = { memory, room };
@@ -62,5 +62,29 @@ int vhb_chain_resolve(const struct vhb_memory *memory, struct vhb_chain *chain,
 	chain->segments = room;
 	chain->readable_count = readable_count;
 	chain->writable_count = pieces.count - readable_count;
+	return 0;
+}
+
+int vhb_chain_resolve(const struct vhb_memory *memory, struct vhb_chain *chain,
+		      struct vhb_segment *room)
+{
+	const u32 segment_count = chain->readable_count + chain->writable_count;
+	struct vhb_segment *segment = chain->segments;
+	u32 i, bytes;
+	int ret;
+
+	/* As a rule each is in one piece and can stay where it is. */
+	for (i = 0; i < segment_count; i++, segment++) {
+		ret = vhb_buffer_resolve(memory, segment->gpa,
+					 segment->length_bytes,
+					 i >= chain->readable_count,
+					 &segment->user_addr, &bytes);
+		if (ret == -EFAULT)
+			segment->user_addr = VHB_BUFFER_NOWHERE;
+		else if (ret)
+			return ret;
+		else if (bytes != segment->length_bytes)
+			return resolve_all(memory, chain, room);
+	}
 	return 0;
 }

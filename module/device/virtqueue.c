@@ -203,6 +203,7 @@ static void look(struct vhb_virtqueue *vq)
 			.ring_gpa = vq->addr.log_guest_addr,
 			.ring_addr = vq->addr.used_user_addr,
 		},
+		.generation = vq->view.generation + 1,
 	};
 	vhb_table_put(old);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/minmax.h>
 #include <linux/uaccess.h>
+#include <uapi/linux/virtio_ring.h>
 
 #include "memory/view.h"
 
@@ -18,23 +19,58 @@ static int clip(const struct vhb_memory *memory, u64 user_addr, u64 size_bytes,
 	return 0;
 }
 
-/* The owner's address of the driver's, and how far it goes on from there */
-static int locate(const struct vhb_memory *memory, u64 addr, u64 size_bytes,
-		  u8 access, u64 *user_addr_out, u64 *chunk_bytes_out)
+/* The owner's address of the driver's, as the IOTLB and the table have it */
+static noinline int translate(const struct vhb_memory *memory, u64 addr,
+			      u64 size_bytes, u8 access, u64 *user_addr_out,
+			      u64 *chunk_bytes_out)
 {
 	int ret;
 
-	if (!memory->iotlb) {
-		*user_addr_out = addr;
-		*chunk_bytes_out = size_bytes;
-		return 0;
-	}
 	ret = vhb_iotlb_translate(memory->iotlb, memory->viewer, addr,
 				  size_bytes, access, user_addr_out,
 				  chunk_bytes_out);
 	if (ret)
 		return ret;
 	return clip(memory, *user_addr_out, *chunk_bytes_out, chunk_bytes_out);
+}
+
+/* The owner's address of a ring's, and how far it goes on from there */
+static __always_inline int locate(const struct vhb_memory *memory, u64 addr,
+				  u64 size_bytes, u8 access, u64 *user_addr_out,
+				  u64 *chunk_bytes_out)
+{
+	if (unlikely(memory->iotlb))
+		return translate(memory, addr, size_bytes, access,
+				 user_addr_out, chunk_bytes_out);
+	*user_addr_out = addr;
+	*chunk_bytes_out = size_bytes;
+	return 0;
+}
+
+/*
+ * Where it does not know the length, CONFIG_HARDENED_USERCOPY looks what our end
+ * of the copy is, which takes longer than to copy. Descriptors, used entries and
+ * headers of requests have one of these.
+ */
+static unsigned long copy_in(void *to, u64 user_addr, size_t size_bytes)
+{
+	const void __user *from = u64_to_user_ptr(user_addr);
+
+	if (size_bytes == sizeof(struct vring_desc))
+		return copy_from_user(to, from, sizeof(struct vring_desc));
+	return copy_from_user(to, from, size_bytes);
+}
+
+static unsigned long copy_out(u64 user_addr, const void *from,
+			      size_t size_bytes)
+{
+	void __user *to = u64_to_user_ptr(user_addr);
+
+	if (size_bytes == sizeof(struct vring_used_elem))
+		return copy_to_user(to, from, sizeof(struct vring_used_elem));
+	if (size_bytes == sizeof(u8))
+		return put_user(*(const u8 *)from, (u8 __user *)to) ? 1 : 0;
+	return copy_to_user(to, from, size_bytes);
 }
 
 int vhb_area_read16(const struct vhb_memory *memory, u64 addr, u16 *value_out)
@@ -87,7 +123,7 @@ int vhb_area_read(const struct vhb_memory *memory, u64 addr, void *to,
 			     &user_addr, &chunk);
 		if (ret)
 			return ret;
-		if (copy_from_user(to, u64_to_user_ptr(user_addr), chunk))
+		if (copy_in(to, user_addr, chunk))
 			return -EFAULT;
 	}
 	return 0;
@@ -115,15 +151,17 @@ int vhb_area_write(const struct vhb_memory *memory, u64 addr, const void *from,
 	int ret;
 
 	/* All or nothing. What is forgotten meanwhile is written once more. */
-	ret = look_through(memory, addr, size_bytes, VHOST_ACCESS_WO);
-	if (ret)
-		return ret;
+	if (unlikely(memory->iotlb)) {
+		ret = look_through(memory, addr, size_bytes, VHOST_ACCESS_WO);
+		if (ret)
+			return ret;
+	}
 	for (; size_bytes; size_bytes -= chunk, addr += chunk, from += chunk) {
 		ret = locate(memory, addr, size_bytes, VHOST_ACCESS_WO,
 			     &user_addr, &chunk);
 		if (ret)
 			return ret;
-		if (copy_to_user(u64_to_user_ptr(user_addr), from, chunk))
+		if (copy_out(user_addr, from, chunk))
 			return -EFAULT;
 		ret = vhb_log_area(memory, user_addr, chunk);
 		if (ret)
@@ -157,22 +195,28 @@ int vhb_buffer_resolve(const struct vhb_memory *memory, u64 gpa,
 	if (!memory->iotlb)
 		ret = find_gpa(memory, gpa, size_bytes, user_addr_out, &chunk);
 	else
-		ret = locate(memory, gpa, size_bytes,
-			     is_writable ? VHOST_ACCESS_WO : VHOST_ACCESS_RO,
-			     user_addr_out, &chunk);
+		ret = translate(memory, gpa, size_bytes,
+				is_writable ? VHOST_ACCESS_WO : VHOST_ACCESS_RO,
+				user_addr_out, &chunk);
 	if (!ret)
 		*chunk_bytes_out = chunk;
 	return ret;
 }
 
-int vhb_buffer_find(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
-		    u64 size_bytes, u64 *user_addr_out, u64 *chunk_bytes_out)
+int vhb_buffer_search(const struct vhb_memory *memory,
+		      const struct vhb_buffer *buffer, u64 size_bytes,
+		      u64 *user_addr_out, u64 *chunk_bytes_out)
 {
 	if (!memory->iotlb)
-		return find_gpa(memory, gpa, size_bytes, user_addr_out,
+		return find_gpa(memory, buffer->gpa, size_bytes, user_addr_out,
 				chunk_bytes_out);
-	*user_addr_out = user_addr;
-	return clip(memory, user_addr, size_bytes, chunk_bytes_out);
+	*user_addr_out = buffer->user_addr;
+	return clip(memory, buffer->user_addr, size_bytes, chunk_bytes_out);
+}
+
+u64 vhb_memory_generation(const struct vhb_memory *memory)
+{
+	return memory->generation;
 }
 
 int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
@@ -187,67 +231,68 @@ int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
 					 &user_addr, &chunk);
 		if (ret)
 			return ret;
-		ret = vhb_buffer_read(memory, gpa, user_addr, to, chunk);
-		if (ret)
-			return ret;
+		if (copy_in(to, user_addr, chunk))
+			return -EFAULT;
 	}
 	return 0;
 }
 
-int vhb_buffer_read(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
-		    void *to, size_t size_bytes)
+int vhb_buffer_read(const struct vhb_memory *memory,
+		    const struct vhb_buffer *buffer, void *to,
+		    size_t size_bytes)
 {
+	struct vhb_buffer at = *buffer;
 	u64 now, chunk;
 	int ret;
 
 	for (; size_bytes; size_bytes -= chunk, to += chunk) {
-		ret = vhb_buffer_find(memory, gpa, user_addr, size_bytes, &now,
-				      &chunk);
+		ret = vhb_buffer_find(memory, &at, size_bytes, &now, &chunk);
 		if (ret)
 			return ret;
-		if (copy_from_user(to, u64_to_user_ptr(now), chunk))
+		if (copy_in(to, now, chunk))
 			return -EFAULT;
-		gpa += chunk;
-		user_addr += chunk;
+		vhb_buffer_forward(&at, chunk);
 	}
 	return 0;
 }
 
-int vhb_buffer_write(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
-		     const void *from, size_t size_bytes)
+int vhb_buffer_write(const struct vhb_memory *memory,
+		     const struct vhb_buffer *buffer, const void *from,
+		     size_t size_bytes)
 {
+	struct vhb_buffer at = *buffer;
 	u64 now, chunk;
 	bool is_copied;
 	int ret;
 
 	for (; size_bytes; size_bytes -= chunk, from += chunk) {
-		ret = vhb_buffer_find(memory, gpa, user_addr, size_bytes, &now,
-				      &chunk);
+		ret = vhb_buffer_find(memory, &at, size_bytes, &now, &chunk);
 		if (ret)
 			return ret;
-		is_copied = !copy_to_user(u64_to_user_ptr(now), from, chunk);
+		is_copied = !copy_out(now, from, chunk);
 		/* Some of it may be there even when it is not all. */
-		ret = vhb_log_buffer(memory, gpa, now, chunk);
+		ret = vhb_log_buffer(memory, at.gpa, now, chunk);
 		if (!is_copied)
 			return -EFAULT;
 		if (ret)
 			return ret;
-		gpa += chunk;
-		user_addr += chunk;
+		vhb_buffer_forward(&at, chunk);
 	}
 	return 0;
 }
 
 /* What is in the table no more has no place in the bitmap either. */
-static int log_what_is_there(const struct vhb_memory *memory, u64 gpa,
-			     u64 user_addr, u64 size_bytes)
+static int log_what_is_there(const struct vhb_memory *memory,
+			     const struct vhb_buffer *buffer, u64 size_bytes)
 {
 	const struct vhb_table *table = memory->table;
+	const u64 gpa = buffer->gpa;
 	u32 i;
 	int ret;
 
 	if (memory->iotlb)
-		return vhb_log_buffer(memory, gpa, user_addr, size_bytes);
+		return vhb_log_buffer(memory, gpa, buffer->user_addr,
+				      size_bytes);
 	for (i = 0; i < table->region_count; i++) {
 		const struct vhb_region *region = &table->regions[i];
 		const u64 first = max(gpa, region->gpa);
@@ -263,24 +308,23 @@ static int log_what_is_there(const struct vhb_memory *memory, u64 gpa,
 	return 0;
 }
 
-int vhb_buffer_written(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
-		       u64 size_bytes)
+int vhb_buffer_written(const struct vhb_memory *memory,
+		       const struct vhb_buffer *buffer, u64 size_bytes)
 {
+	struct vhb_buffer at = *buffer;
 	u64 now, chunk;
 	int ret;
 
 	if (!memory->log.marks_buffers || !size_bytes)
 		return 0;
-	ret = log_what_is_there(memory, gpa, user_addr, size_bytes);
+	ret = log_what_is_there(memory, buffer, size_bytes);
 	if (ret)
 		return ret;
 	for (; size_bytes; size_bytes -= chunk) {
-		ret = vhb_buffer_find(memory, gpa, user_addr, size_bytes, &now,
-				      &chunk);
+		ret = vhb_buffer_find(memory, &at, size_bytes, &now, &chunk);
 		if (ret)
 			return ret;
-		gpa += chunk;
-		user_addr += chunk;
+		vhb_buffer_forward(&at, chunk);
 	}
 	return 0;
 }

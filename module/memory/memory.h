@@ -18,8 +18,8 @@
  * memory that were looked up once, by vhb_buffer_resolve(), and then have both,
  * their guest address and that of the owner: what the IOTLB is told afterwards
  * does not touch them. The table does: its owner may use for other things what
- * is in it no more, so each access looks whether, and where, a buffer is still
- * in there.
+ * is in it no more, so once there is another one each access looks whether, and
+ * where, a buffer is still in there.
  *
  * All calls that read or write run in a thread that uses the owner's address
  * space, may sleep, and return 0 or -errno:
@@ -94,6 +94,37 @@ int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
 #define VHB_BUFFER_NOWHERE 0xfff0000000000000ull
 
 /**
+ * struct vhb_buffer - a piece of guest memory that was looked up
+ * @gpa: guest address
+ * @user_addr: the owner's address, from vhb_buffer_resolve(), or
+ *             VHB_BUFFER_NOWHERE
+ * @generation: vhb_memory_generation() then: as long as it is the same, so is
+ *              @user_addr
+ */
+struct vhb_buffer {
+	u64 gpa;
+	u64 user_addr;
+	u64 generation;
+};
+
+/**
+ * vhb_buffer_forward() - what comes behind
+ * @buffer: the buffer
+ * @bytes: so much further on
+ */
+static inline void vhb_buffer_forward(struct vhb_buffer *buffer, u64 bytes)
+{
+	buffer->gpa += bytes;
+	buffer->user_addr += bytes;
+}
+
+/**
+ * vhb_memory_generation() - names what is known of guest memory now
+ * @memory: guest memory
+ */
+u64 vhb_memory_generation(const struct vhb_memory *memory);
+
+/**
  * vhb_buffer_resolve() - look up where a buffer is
  * @memory: guest memory
  * @gpa: guest address
@@ -111,52 +142,37 @@ int vhb_buffer_resolve(const struct vhb_memory *memory, u64 gpa,
 		       u32 *chunk_bytes_out);
 
 /**
- * vhb_buffer_find() - where a buffer is by now
- * @memory: guest memory
- * @gpa: its guest address
- * @user_addr: where it was, from vhb_buffer_resolve()
- * @size_bytes: length; not zero
- * @user_addr_out: where it is, good until the virtqueue's lock is let go
- * @chunk_bytes_out: how far it goes on from there, at most @size_bytes
- *
- * Return: 0 or -EFAULT.
- */
-int vhb_buffer_find(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
-		    u64 size_bytes, u64 *user_addr_out, u64 *chunk_bytes_out);
-
-/**
  * vhb_buffer_read() - copy from a buffer
  * @memory: guest memory
- * @gpa: its guest address
- * @user_addr: where, from vhb_buffer_resolve()
+ * @buffer: the buffer
  * @to: where to
- * @size_bytes: how much
+ * @size_bytes: how much; not more than vhb_buffer_resolve() found
  */
-int vhb_buffer_read(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
-		    void *to, size_t size_bytes);
+int vhb_buffer_read(const struct vhb_memory *memory,
+		    const struct vhb_buffer *buffer, void *to,
+		    size_t size_bytes);
 
 /**
  * vhb_buffer_write() - copy to a buffer
  * @memory: guest memory
- * @gpa: its guest address
- * @user_addr: where, from vhb_buffer_resolve()
+ * @buffer: the buffer
  * @from: where from
- * @size_bytes: how much
+ * @size_bytes: how much; not more than vhb_buffer_resolve() found
  */
-int vhb_buffer_write(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
-		     const void *from, size_t size_bytes);
+int vhb_buffer_write(const struct vhb_memory *memory,
+		     const struct vhb_buffer *buffer, const void *from,
+		     size_t size_bytes);
 
 /**
  * vhb_buffer_written() - a buffer was written by other means
  * @memory: guest memory
- * @gpa: its guest address
- * @user_addr: where it was, from vhb_buffer_resolve()
- * @size_bytes: how much
+ * @buffer: the buffer
+ * @size_bytes: how much; not more than vhb_buffer_resolve() found
  *
  * Return: 0; -EIO; -EFAULT when some of it is in the table no more, with all the
  * rest marked.
  */
-int vhb_buffer_written(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
-		       u64 size_bytes);
+int vhb_buffer_written(const struct vhb_memory *memory,
+		       const struct vhb_buffer *buffer, u64 size_bytes);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <linux/mm.h>
 
-#include "memory/memory.h"
+#include "memory/view.h"
 
 /* Pages pinned in one go: what fits on the stack */
 #define BATCH_PAGES 32
@@ -83,10 +83,12 @@ static int pin_some(struct pieces *pieces, u64 user_addr, u32 size_bytes,
 	return 0;
 }
 
-int vhb_buffer_pin(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
-		   u32 size_bytes, bool to_guest, struct bio_vec *bvecs,
-		   u32 *bvec_count, u32 bvec_room, u32 *pinned_bytes_out)
+int vhb_buffer_pin(const struct vhb_memory *memory,
+		   const struct vhb_buffer *buffer, u32 size_bytes,
+		   bool to_guest, struct bio_vec *bvecs, u32 *bvec_count,
+		   u32 bvec_room, u32 *pinned_bytes_out)
 {
+	struct vhb_buffer at = *buffer;
 	struct pieces pieces = { bvecs, *bvec_count, bvec_room };
 	u32 left = size_bytes, pinned;
 	int ret = 0;
@@ -94,15 +96,13 @@ int vhb_buffer_pin(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
 	while (left && pieces.count < pieces.room) {
 		u64 now, chunk;
 
-		ret = vhb_buffer_find(memory, gpa, user_addr, left, &now,
-				      &chunk);
+		ret = vhb_buffer_find(memory, &at, left, &now, &chunk);
 		if (ret)
 			break;
 		ret = pin_some(&pieces, now, chunk, to_guest, &pinned);
 		if (ret)
 			break;
-		gpa += pinned;
-		user_addr += pinned;
+		vhb_buffer_forward(&at, pinned);
 		left -= pinned;
 	}
 	*bvec_count = pieces.count;

@@ -5,14 +5,14 @@
 #include <linux/bvec.h>
 #include <linux/types.h>
 
+struct vhb_buffer;
 struct vhb_memory;
 
 /**
  * vhb_buffer_pin() - pin the pages behind a buffer for direct I/O
  * @memory: guest memory
- * @gpa: its guest address
- * @user_addr: where, from vhb_buffer_resolve()
- * @size_bytes: how much; not zero
+ * @buffer: the buffer
+ * @size_bytes: how much; not zero, nor more than vhb_buffer_resolve() found
  * @to_guest: the device will write it: vhb_buffer_written() when it has
  * @bvecs: filled in; neighbouring pages become one entry
  * @bvec_count: entries in use, updated; a piece that adjoins the last entry is
@@ -26,9 +26,10 @@ struct vhb_memory;
  *
  * Return: 0 or an error of memory.
  */
-int vhb_buffer_pin(const struct vhb_memory *memory, u64 gpa, u64 user_addr,
-		   u32 size_bytes, bool to_guest, struct bio_vec *bvecs,
-		   u32 *bvec_count, u32 bvec_room, u32 *pinned_bytes_out);
+int vhb_buffer_pin(const struct vhb_memory *memory,
+		   const struct vhb_buffer *buffer, u32 size_bytes,
+		   bool to_guest, struct bio_vec *bvecs, u32 *bvec_count,
+		   u32 bvec_room, u32 *pinned_bytes_out);
 
 /**
  * vhb_buffer_unpin() - let go of pinned pages

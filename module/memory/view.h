@@ -2,6 +2,8 @@
 #ifndef VHB_MEMORY_VIEW_H
 #define VHB_MEMORY_VIEW_H
 
+#include <linux/compiler.h>
+#include <linux/errno.h>
 #include <linux/types.h>
 
 #include "memory/iotlb.h"
@@ -16,6 +18,7 @@
  *         guest addresses
  * @viewer: who this is, to @iotlb
  * @log: the dirty log
+ * @generation: another one each time that any of this is changed
  *
  * Guarded by the virtqueue's lock.
  */
@@ -24,6 +27,46 @@ struct vhb_memory {
 	struct vhb_iotlb *iotlb;
 	unsigned int viewer;
 	struct vhb_log log;
+	u64 generation;
 };
+
+/**
+ * vhb_buffer_search() - where a buffer is that was looked up in another generation
+ * @memory: guest memory
+ * @buffer: the buffer
+ * @size_bytes: length; not zero
+ * @user_addr_out: where it is, good until the virtqueue's lock is let go
+ * @chunk_bytes_out: how far it goes on from there, at most @size_bytes
+ *
+ * Return: 0 or -EFAULT.
+ */
+int vhb_buffer_search(const struct vhb_memory *memory,
+		      const struct vhb_buffer *buffer, u64 size_bytes,
+		      u64 *user_addr_out, u64 *chunk_bytes_out);
+
+/**
+ * vhb_buffer_find() - where a buffer is by now
+ * @memory: guest memory
+ * @buffer: the buffer
+ * @size_bytes: length; not zero, nor more than what vhb_buffer_resolve() found
+ * @user_addr_out: where it is, good until the virtqueue's lock is let go
+ * @chunk_bytes_out: how far it goes on from there, at most @size_bytes
+ *
+ * Return: 0 or -EFAULT.
+ */
+static inline int vhb_buffer_find(const struct vhb_memory *memory,
+				  const struct vhb_buffer *buffer,
+				  u64 size_bytes, u64 *user_addr_out,
+				  u64 *chunk_bytes_out)
+{
+	if (unlikely(buffer->generation != memory->generation))
+		return vhb_buffer_search(memory, buffer, size_bytes,
+					 user_addr_out, chunk_bytes_out);
+	if (unlikely(buffer->user_addr >= VHB_BUFFER_NOWHERE))
+		return -EFAULT;
+	*user_addr_out = buffer->user_addr;
+	*chunk_bytes_out = size_bytes;
+	return 0;
+}
 
 #endif

@@ -127,7 +127,7 @@ struct vhb_blk_request {
 	bool to_guest;
 	bool is_bounced;
 	bool is_submitted;
-	struct vhb_segment status_place;
+	struct vhb_buffer status_place;
 	u64 first_byte;
 	u32 done_bytes;
 	u32 slice_bytes;

@@ -19,9 +19,10 @@ static u32 count_pages(struct vhb_cursor cursor)
 
 	while (cursor.left_bytes && pages < VHB_BLK_SLICE_BVECS) {
 		const u32 bytes = vhb_cursor_contiguous(&cursor);
+		const u64 user_addr = vhb_cursor_here(&cursor).user_addr;
 
-		pages += DIV_ROUND_UP(offset_in_page(vhb_cursor_user_addr(&cursor)) +
-				      (u64)bytes, PAGE_SIZE);
+		pages += DIV_ROUND_UP(offset_in_page(user_addr) + (u64)bytes,
+				      PAGE_SIZE);
 		vhb_cursor_advance(&cursor, bytes);
 	}
 	return min_t(u32, pages, VHB_BLK_SLICE_BVECS);
@@ -78,13 +79,13 @@ static int pin_slice(const struct vhb_memory *memory,
 
 	request->slice_bytes = 0;
 	while (data->left_bytes && request->slice_bytes < VHB_BLK_SLICE_BYTES) {
+		const struct vhb_buffer here = vhb_cursor_here(data);
+
 		bytes = min(vhb_cursor_contiguous(data),
 			    VHB_BLK_SLICE_BYTES - request->slice_bytes);
-		ret = vhb_buffer_pin(memory, vhb_cursor_gpa(data),
-				     vhb_cursor_user_addr(data), bytes,
-				     request->to_guest, request->bvecs,
-				     &request->bvec_count, request->bvec_room,
-				     &pinned);
+		ret = vhb_buffer_pin(memory, &here, bytes, request->to_guest,
+				     request->bvecs, &request->bvec_count,
+				     request->bvec_room, &pinned);
 		if (ret)
 			return ret;
 		vhb_cursor_advance(data, pinned);
@@ -312,6 +313,8 @@ static int deliver_slice(struct vhb_virtqueue *vq,
 			 struct vhb_blk_request *request, bool is_whole)
 {
 	/* Even a read that failed may have written some of it. */
+	if (!request->is_bounced && !vq->view.log.marks_buffers)
+		return 0;
 	if (!request->is_bounced)
 		return vhb_cursor_written(&request->guest, &vq->view,
 					  request->slice_bytes);

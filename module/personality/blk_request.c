@@ -9,17 +9,13 @@
 #include "personality/blk.h"
 
 /* Takes the status byte off the end of the writable segments. */
-static struct vhb_segment take_status(struct vhb_cursor *writable)
+static struct vhb_buffer take_status(struct vhb_cursor *writable)
 {
 	struct vhb_cursor last = *writable;
 
 	vhb_cursor_advance(&last, last.left_bytes - 1);
 	writable->left_bytes--;
-	return (struct vhb_segment){
-		.gpa = vhb_cursor_gpa(&last),
-		.length_bytes = 1,
-		.user_addr = vhb_cursor_user_addr(&last),
-	};
+	return vhb_cursor_here(&last);
 }
 
 static u8 get_id(struct vhb_virtqueue *vq, struct vhb_blk_request *request)
@@ -82,13 +78,13 @@ enum vhost_bridge_fault vhb_blk_handle(struct vhb_virtqueue *vq,
 	struct virtio_blk_outhdr header;
 	struct vhb_cursor readable, writable;
 	struct vhb_blk_request *request;
-	struct vhb_segment status_place;
+	struct vhb_buffer status_place;
 	u8 status;
 
 	if (chain->readable_bytes < sizeof(header) || !chain->writable_bytes)
 		return VHOST_BRIDGE_FAULT_REQUEST;
-	vhb_cursor_readable(&readable, chain);
-	vhb_cursor_writable(&writable, chain);
+	vhb_cursor_readable(&readable, chain, &vq->view);
+	vhb_cursor_writable(&writable, chain, &vq->view);
 	if (vhb_cursor_read(&readable, &vq->view, &header, sizeof(header)))
 		return VHOST_BRIDGE_FAULT_MEMORY;
 	status_place = take_status(&writable);
@@ -131,7 +127,6 @@ int vhb_blk_finish(struct vhb_virtqueue *vq, struct vhb_request *base,
 {
 	struct vhb_blk_request *request =
 		container_of(base, struct vhb_blk_request, base);
-	const struct vhb_segment *place = &request->status_place;
 	int ret;
 
 	if (request->is_submitted && vhb_blk_end_io(vq, request))
@@ -143,7 +138,7 @@ int vhb_blk_finish(struct vhb_virtqueue *vq, struct vhb_request *base,
 		*written_bytes_out += request->done_bytes;
 	ret = request->error;
 	if (!ret && vhb_virtqueue_can_write(vq))
-		ret = vhb_buffer_write(&vq->view, place->gpa, place->user_addr,
+		ret = vhb_buffer_write(&vq->view, &request->status_place,
 				       &request->status, 1);
 	if (request->bvecs != request->inline_bvecs)
 		kfree(request->bvecs);

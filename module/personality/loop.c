@@ -25,8 +25,8 @@ static int copy_back(const struct vhb_memory *memory,
 	u32 bytes;
 	int ret;
 
-	vhb_cursor_readable(&from, chain);
-	vhb_cursor_writable(&to, chain);
+	vhb_cursor_readable(&from, chain, memory);
+	vhb_cursor_writable(&to, chain, memory);
 	*written_out = 0;
 	for (;;) {
 		bytes = min3(vhb_cursor_left(&from), vhb_cursor_left(&to),

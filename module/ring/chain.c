@@ -111,36 +111,42 @@ static int add_segment(struct walk *walk, const struct desc *desc)
 	return 0;
 }
 
-/*
- * Gets a descriptor of an indirect table. Tables are read a window at a time,
- * from where their list jumps on one by one.
- */
-static int read_table(struct vhb_ring *ring, struct window *window, u32 index,
-		      union raw_desc *raw_out)
+/* From where their list jumps on tables are read one by one. */
+static int move_window(struct vhb_ring *ring, struct window *window, u32 index)
 {
 	u32 count;
 	int ret;
 
+	if (index != window->first + window->count)
+		window->is_scattered = true;
+	count = window->is_scattered ?
+			1 :
+			min_t(u32, WINDOW_DESCS, window->table_count - index);
+	ret = ring_read_guest(ring,
+			      window->table_gpa +
+				      index * sizeof(*window->descs),
+			      window->descs, count * sizeof(*window->descs));
+	if (ret)
+		return ret;
+	window->first = index;
+	window->count = count;
+	return 0;
+}
+
+/* Gets a descriptor of an indirect table, which is read a window at a time. */
+static inline int read_table(struct vhb_ring *ring, struct window *window,
+			     u32 index, const union raw_desc **raw_out)
+{
+	int ret;
+
 	if (index - window->first >= window->count) {
-		if (index != window->first + window->count)
-			window->is_scattered = true;
-		count = window->is_scattered ?
-				1 :
-				min_t(u32, WINDOW_DESCS,
-				      window->table_count - index);
-		ret = ring_read_guest(ring,
-				      window->table_gpa +
-					      index * sizeof(*window->descs),
-				      window->descs,
-				      count * sizeof(*window->descs));
+		ret = move_window(ring, window, index);
 		if (ret)
 			return ret;
-		window->first = index;
-		window->count = count;
 	}
 	/* A guessed branch above must not reach behind the array. */
-	*raw_out = window->descs[array_index_nospec(index - window->first,
-						    WINDOW_DESCS)];
+	*raw_out = &window->descs[array_index_nospec(index - window->first,
+						     WINDOW_DESCS)];
 	return 0;
 }
 
@@ -168,8 +174,8 @@ static int open_table(struct vhb_ring *ring, const struct desc *desc,
 static int add_split_table(struct walk *walk, const struct desc *at)
 {
 	struct vhb_ring *ring = walk->ring;
+	const union raw_desc *raw;
 	struct window window;
-	union raw_desc raw;
 	struct desc desc;
 	u32 visited = 0;
 	u32 index = 0;
@@ -182,7 +188,7 @@ static int add_split_table(struct walk *walk, const struct desc *at)
 		ret = read_table(ring, &window, index, &raw);
 		if (ret)
 			return ret;
-		decode_split(&raw.split, &desc);
+		decode_split(&raw->split, &desc);
 		if (desc.flags & VRING_DESC_F_INDIRECT)
 			return vhb_ring_breach(ring, VHB_RING_FAULT_INDIRECT);
 		ret = add_segment(walk, &desc);
@@ -242,8 +248,8 @@ int vhb_chain_read_split(struct vhb_ring *ring, u16 head,
 static int add_packed_table(struct walk *walk, const struct desc *at)
 {
 	struct vhb_ring *ring = walk->ring;
+	const union raw_desc *raw;
 	struct window window;
-	union raw_desc raw;
 	struct desc desc;
 	u32 index;
 	int ret;
@@ -258,7 +264,7 @@ static int add_packed_table(struct walk *walk, const struct desc *at)
 		ret = read_table(ring, &window, index, &raw);
 		if (ret)
 			return ret;
-		decode_packed(&raw.packed, &desc);
+		decode_packed(&raw->packed, &desc);
 		/* Other flags but WRITE mean nothing */
 		if (desc.flags & VRING_DESC_F_INDIRECT)
 			return vhb_ring_breach(ring, VHB_RING_FAULT_INDIRECT);
