@@ -4,6 +4,17 @@
 
 #include <linux/fs.h>
 #include <linux/uio.h>
+#include <linux/version.h>
+
+/*
+ * 6.2: the block layer's cache of bios also takes those back that an interrupt
+ * completes. Before, only polled ones may come from it.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define VHB_IOCB_ALLOC_CACHE IOCB_ALLOC_CACHE
+#else
+#define VHB_IOCB_ALLOC_CACHE 0
+#endif
 
 /* 6.2: directions of an iterator have names of their own. */
 #ifndef ITER_SOURCE

@@ -258,6 +258,7 @@ static void submit_slice(struct vhb_virtqueue *vq,
 	init_sync_kiocb(iocb, file);
 	iocb->ki_pos = request->first_byte + request->done_bytes;
 	iocb->ki_complete = on_io_done;
+	iocb->ki_flags |= VHB_IOCB_ALLOC_CACHE;
 	request->is_submitted = true;
 	iov_iter_bvec(&request->iter,
 		      request->to_guest ? ITER_DEST : ITER_SOURCE,
