@@ -23,7 +23,7 @@ struct vhb_virtqueue;
 
 /**
  * struct vhb_request - a chain in flight
- * @node: in the virtqueue's list of completed ones
+ * @node: in the virtqueue's list of completed ones, or of idle ones
  * @vq: its virtqueue
  * @used: how it is given back
  *
@@ -42,6 +42,31 @@ struct vhb_request {
  * Return: whether there is more to do now.
  */
 bool vhb_virtqueue_turn(void *argument);
+
+/**
+ * vhb_request_alloc() - room for a request
+ * @vq: its virtqueue, locked
+ * @size_bytes: of the personality's request; always the same
+ *
+ * May sleep.
+ *
+ * Return: a request, never NULL. What is in it is anything.
+ */
+struct vhb_request *vhb_request_alloc(struct vhb_virtqueue *vq,
+				      size_t size_bytes);
+
+/**
+ * vhb_request_free() - a request is not needed any more
+ * @vq: its virtqueue, locked
+ * @request: from vhb_request_alloc()
+ */
+void vhb_request_free(struct vhb_virtqueue *vq, struct vhb_request *request);
+
+/**
+ * vhb_request_drop_idle() - free those that are kept for the next chains
+ * @vq: a virtqueue, locked, that takes no more
+ */
+void vhb_request_drop_idle(struct vhb_virtqueue *vq);
 
 /**
  * vhb_request_init() - a chain becomes a request

@@ -6,8 +6,6 @@
 #include <linux/build_bug.h>
 #include <linux/cpumask.h>
 #include <linux/ktime.h>
-#include <linux/preempt.h>
-#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/uaccess.h>
@@ -260,6 +258,7 @@ static void become_stopped(struct vhb_virtqueue *vq)
 	vhb_virtqueue_forget_miss(vq);
 	save_base(vq);
 	vhb_ring_destroy(&vq->ring);
+	vhb_request_drop_idle(vq);
 	vhb_table_put(vq->view.table);
 	vq->view.table = NULL;
 	vq->counters.drain_count++;
@@ -360,34 +359,4 @@ bool vhb_virtqueue_turn(void *argument)
 		put_task_struct(before_us);
 	}
 	return again;
-}
-
-void vhb_request_init(struct vhb_request *request, struct vhb_virtqueue *vq,
-		      const struct vhb_chain *chain)
-{
-	request->vq = vq;
-	request->used = (struct vhb_used){
-		.id = chain->id,
-		.slot_count = chain->slot_count,
-		.sequence = vq->ring.sequence - 1,
-	};
-}
-
-void vhb_request_complete(struct vhb_request *request)
-{
-	struct vhb_virtqueue *vq = request->vq;
-
-	/*
-	 * As soon as the request is in the list the virtqueue may stop and go.
-	 * Pairs with synchronize_rcu() in vhb_worker_stop().
-	 */
-	rcu_read_lock();
-	/*
-	 * In its own turn, in handle(), the worker looks at the list by itself.
-	 * An interrupt that happens to hit it may come too late for that.
-	 */
-	if (llist_add(&request->node, &vq->completed) &&
-	    !(in_task() && vhb_worker_is_current(&vq->worker)))
-		vhb_worker_wake(&vq->worker);
-	rcu_read_unlock();
 }

@@ -97,6 +97,8 @@ struct vhb_virtqueue_counters {
  * @worker: its thread, from the first start until the device has no owner
  * @completed: requests that wait for the worker; written in any context
  * @unfinished: those of them the worker has taken, in order; the next one first
+ * @idle: requests for the next chains; none when it is stopped
+ * @idle_count: how many
  * @unpushed: a chain that is done and could not be given back: the IOTLB does not
  *            know the ring's page
  * @has_unpushed: there is one
@@ -133,6 +135,8 @@ struct vhb_virtqueue {
 	struct vhb_worker worker;
 	struct llist_head completed;
 	struct llist_node *unfinished;
+	struct llist_node *idle;
+	u32 idle_count;
 	struct vhb_used unpushed;
 	bool has_unpushed;
 	bool is_stuck;

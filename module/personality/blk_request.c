@@ -89,11 +89,8 @@ enum vhost_bridge_fault vhb_blk_handle(struct vhb_virtqueue *vq,
 		return VHOST_BRIDGE_FAULT_MEMORY;
 	status_place = take_status(&writable);
 
-	/*
-	 * Small, at most one for each entry of the ring, and there is nothing
-	 * sensible to answer without it.
-	 */
-	request = kmalloc(sizeof(*request), GFP_KERNEL | __GFP_NOFAIL);
+	request = container_of(vhb_request_alloc(vq, sizeof(*request)),
+			       struct vhb_blk_request, base);
 	/* What comes behind is filled in before it is used. */
 	memset(request, 0, offsetof(typeof(*request), inline_bvecs));
 	vhb_request_init(&request->base, vq, chain);
@@ -145,6 +142,6 @@ int vhb_blk_finish(struct vhb_virtqueue *vq, struct vhb_request *base,
 	if (request->segments != request->inline_segments)
 		kvfree(request->segments);
 	kfree(request->ranges);
-	kfree(request);
+	vhb_request_free(vq, base);
 	return ret;
 }

@@ -4,7 +4,6 @@
  * but a ring.
  */
 #include <linux/minmax.h>
-#include <linux/slab.h>
 
 #include "device/cursor.h"
 #include "device/device.h"
@@ -50,10 +49,10 @@ static enum vhost_bridge_fault loop_handle(struct vhb_virtqueue *vq,
 	u32 written_bytes;
 	int ret;
 
-	request = kmalloc(sizeof(*request), GFP_KERNEL | __GFP_NOFAIL);
+	request = vhb_request_alloc(vq, sizeof(*request));
 	ret = copy_back(&vq->view, chain, &written_bytes);
 	if (ret) {
-		kfree(request);
+		vhb_request_free(vq, request);
 		return vhb_fault_of(ret);
 	}
 	vhb_request_init(request, vq, chain);
@@ -68,7 +67,7 @@ static int loop_finish(struct vhb_virtqueue *vq, struct vhb_request *request,
 	*written_bytes_out = request->used.written_bytes;
 	vq->counters.read_bytes += *written_bytes_out;
 	vq->counters.written_bytes += *written_bytes_out;
-	kfree(request);
+	vhb_request_free(vq, request);
 	return 0;
 }
 
