@@ -356,6 +356,22 @@ static void test_what_was_set_outlives_the_owner(void **state)
 	kdev->ops->destroy(kdev);
 }
 
+/* A driver that acked what it did may have switched the write cache off by it. */
+static void test_who_comes_after_the_owner_starts_anew(void **state)
+{
+	struct vhb_kdev *kdev = make_blk(1);
+
+	(void)state;
+	assert_int_equal(kdev->ops->set_owner(kdev), 0);
+	kdev->ops->disown(kdev);
+	assert_int_equal(bridge_of(kdev)->backing_count, 1);
+	kdev->ops->reset(kdev);
+	assert_int_equal(bridge_of(kdev)->backing_count, 2);
+	kdev->ops->reset(kdev);
+	assert_int_equal(bridge_of(kdev)->backing_count, 2);
+	kdev->ops->destroy(kdev);
+}
+
 static void test_state_is_the_cache_mode(void **state)
 {
 	uint8_t data[VHB_KDEV_STATE_MAX_BYTES] = { 0 };
@@ -396,6 +412,7 @@ int main(void)
 		BLK_TEST(test_given_descriptor_that_does_not_reset_is_tried_again),
 		BLK_TEST(test_config_space_is_the_modules),
 		BLK_TEST(test_what_was_set_outlives_the_owner),
+		BLK_TEST(test_who_comes_after_the_owner_starts_anew),
 		BLK_TEST(test_state_is_the_cache_mode),
 	};
 

@@ -85,6 +85,7 @@ static int set_owner(struct vhb_kdev *kdev)
 	if (ret)
 		return ret;
 	blk->is_in_use = true;
+	blk->needs_reset = true;
 	vhb_blk_wait_for_news(blk);
 	return 0;
 }
@@ -146,9 +147,9 @@ static void reset(struct vhb_kdev *kdev)
 {
 	struct vhb_blk *blk = vhb_blk_of(kdev);
 
-	if (!blk->is_in_use && !blk->is_config_changed)
+	if (!blk->needs_reset)
 		return;
-	blk->is_config_changed = false;
+	blk->needs_reset = false;
 	/* The next one starts anew. */
 	blk->has_backing = false;
 	let_go(blk);
@@ -304,7 +305,7 @@ static int set_config(struct vhb_kdev *kdev, uint32_t offset_bytes,
 	if (!vhb_range_contains(0, VHB_CONFIG_MAX_BYTES, offset_bytes,
 				size_bytes))
 		return -EACCES;
-	blk->is_config_changed = true;
+	blk->needs_reset = true;
 	return vhb_bridge_set_config(blk->vhost_fd, offset_bytes, size_bytes,
 				     data);
 }

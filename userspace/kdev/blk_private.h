@@ -27,8 +27,9 @@ struct vhb_blk_drain {
  * @is_owned: VHOST_SET_OWNER was done on @vhost_fd. It stays owned between
  *            sessions, as the module takes orders from its owner only
  * @has_backing: VHOST_BRIDGE_BLK_SET_BACKING was done on @vhost_fd
- * @is_in_use: set_owner was done, reset was not
- * @is_config_changed: set_config was done, reset was not
+ * @is_in_use: set_owner was done, disown and reset were not
+ * @needs_reset: set_owner or set_config was done, reset was not: a driver's
+ *               features may have switched the write cache as well
  * @file_fd: the file
  * @is_read_only: it is not written to
  * @serial: padded with zeros
@@ -51,7 +52,7 @@ struct vhb_blk {
 	bool is_owned;
 	bool has_backing;
 	bool is_in_use;
-	bool is_config_changed;
+	bool needs_reset;
 	int file_fd;
 	bool is_read_only;
 	uint8_t serial[VHB_BLK_SERIAL_BYTES];
