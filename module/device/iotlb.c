@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The IOTLB of a device: who waits for it goes on when it is told, and nobody
- * uses any more what it is told to forget.
+ * looks up any more what it is told to forget.
  */
 #include <linux/bitops.h>
 #include <linux/virtio_config.h>
@@ -54,7 +54,10 @@ int vhb_device_invalidate_iotlb(struct vhb_device *device,
 	ret = vhb_iotlb_invalidate(&device->iotlb, message);
 	if (ret)
 		return ret;
-	/* What is looked up is used under the same hold of the lock. */
+	/*
+	 * A ring's page is used under the same hold of the lock. Buffers of
+	 * chains that were taken are not waited for.
+	 */
 	for (i = 0; i < device->personality->virtqueue_count_max; i++) {
 		mutex_lock(&device->virtqueues[i].lock);
 		mutex_unlock(&device->virtqueues[i].lock);

@@ -81,7 +81,8 @@ void vhb_request_init(struct vhb_request *request, struct vhb_virtqueue *vq,
  * vhb_request_complete() - the work on a request is done
  * @request: the request; gone when this returns
  *
- * Any context, once. The personality's finish is called by the worker.
+ * Any context, once, and once more each time that the personality's finish, which
+ * the worker calls, has returned -EINPROGRESS.
  */
 void vhb_request_complete(struct vhb_request *request);
 

@@ -109,7 +109,7 @@ struct vhb_virtqueue_counters {
  * @has_given_up: something is done and was not given back: no base is saved
  * @stopped: woken when @state becomes STOPPED, and when it is stuck before
  * @segments: room for a chain's segments, while there is a worker
- * @resolved: room for them when they are resolved, likewise
+ * @resolved: room for their pieces, when one of them is in several, likewise
  * @counters: see there
  */
 struct vhb_virtqueue {
@@ -238,8 +238,9 @@ int vhb_virtqueue_check_log(const struct vhb_virtqueue *vq,
  * vhb_virtqueue_refresh() - let the worker see what changed at the device
  * @vq: device lock held
  *
- * Memory and dirty log; when this returns what was before is used no more. Does
- * nothing for one that is stopped.
+ * Memory and dirty log; when this returns nothing more is looked up in what was
+ * before. Pages of requests in flight stay pinned. Does nothing for one that is
+ * stopped.
  */
 void vhb_virtqueue_refresh(struct vhb_virtqueue *vq);
 

@@ -18,7 +18,8 @@
  *         guest addresses
  * @viewer: who this is, to @iotlb
  * @log: the dirty log
- * @generation: another one each time that any of this is changed
+ * @generation: another one each time that any of this is changed and chains are
+ *              taken or in flight
  *
  * Guarded by the virtqueue's lock.
  */

@@ -4,7 +4,9 @@
 
 #include <linux/atomic.h>
 #include <linux/blkdev.h>
+#include <linux/build_bug.h>
 #include <linux/fs.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 #include <linux/virtio_blk.h>
@@ -147,6 +149,9 @@ struct vhb_blk_request {
 	long result;
 	struct work_struct work;
 };
+
+/* The device allocates and frees it by that. */
+static_assert(offsetof(struct vhb_blk_request, base) == 0);
 
 /**
  * vhb_blk_set_backing() - VHOST_BRIDGE_BLK_SET_BACKING

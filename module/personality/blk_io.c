@@ -313,9 +313,9 @@ u8 vhb_blk_start_io(struct vhb_virtqueue *vq, struct vhb_blk_request *request,
 static int deliver_slice(struct vhb_virtqueue *vq,
 			 struct vhb_blk_request *request, bool is_whole)
 {
-	/* Even a read that failed may have written some of it. */
 	if (!request->is_bounced && !vq->view.log.marks_buffers)
 		return 0;
+	/* Even a read that failed may have written some of it. */
 	if (!request->is_bounced)
 		return vhb_cursor_written(&request->guest, &vq->view,
 					  request->slice_bytes);
