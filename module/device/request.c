@@ -3,6 +3,7 @@
  * Requests: where they come from, and what becomes of them when they are done.
  */
 #include <linux/kconfig.h>
+#include <linux/lockdep.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -21,6 +22,7 @@ struct vhb_request *vhb_request_alloc(struct vhb_virtqueue *vq,
 {
 	struct llist_node *node = vq->idle;
 
+	lockdep_assert_held(&vq->lock);
 	if (node) {
 		vq->idle = node->next;
 		vq->idle_count--;
@@ -35,6 +37,7 @@ struct vhb_request *vhb_request_alloc(struct vhb_virtqueue *vq,
 
 void vhb_request_free(struct vhb_virtqueue *vq, struct vhb_request *request)
 {
+	lockdep_assert_held(&vq->lock);
 	if (vq->idle_count >= IDLE_COUNT_MAX) {
 		kfree(request);
 		return;

@@ -25,8 +25,8 @@
  *
  * Afterwards nothing that the IOTLB is told keeps the chain from being finished.
  *
- * Return: 0; -E2BIG for more pieces than that; -EAGAIN as memory has it. On
- * failure the chain is as it was, but for addresses of the owner.
+ * Return: 0; -E2BIG for more pieces than that; -EAGAIN or -EACCES as memory has
+ * it. On failure the chain is as it was, but for addresses of the owner.
  */
 int vhb_chain_resolve(const struct vhb_memory *memory, struct vhb_chain *chain,
 		      struct vhb_segment *room);

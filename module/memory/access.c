@@ -49,8 +49,8 @@ static __always_inline int locate(const struct vhb_memory *memory, u64 addr,
 
 /*
  * Where it does not know the length, CONFIG_HARDENED_USERCOPY looks what our end
- * of the copy is, which takes longer than to copy. Descriptors, used entries and
- * headers of requests have one of these.
+ * of the copy is, which takes longer than to copy. Most of what is copied has one
+ * of these: descriptors, a split ring's used entries, headers of requests, status.
  */
 static unsigned long copy_in(void *to, u64 user_addr, size_t size_bytes)
 {

@@ -88,8 +88,8 @@ int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
 /**
  * VHB_BUFFER_NOWHERE - address of the owner of a buffer that is not in memory
  *
- * No user address, nor is one up to 4 GiB behind it: whatever is done with it
- * fails with -EFAULT.
+ * No user address, nor is one up to 4 GiB behind it. What is done with it fails
+ * with -EFAULT, unless the guest address itself is found in the table.
  */
 #define VHB_BUFFER_NOWHERE 0xfff0000000000000ull
 

@@ -32,7 +32,7 @@ struct vhb_memory {
 };
 
 /**
- * vhb_buffer_search() - where a buffer is that was looked up in another generation
+ * vhb_buffer_search() - where a buffer is, when what was found is not to be used
  * @memory: guest memory
  * @buffer: the buffer
  * @size_bytes: length; not zero
@@ -60,11 +60,11 @@ static inline int vhb_buffer_find(const struct vhb_memory *memory,
 				  u64 size_bytes, u64 *user_addr_out,
 				  u64 *chunk_bytes_out)
 {
-	if (unlikely(buffer->generation != memory->generation))
+	/* What begins nowhere may end somewhere. */
+	if (unlikely(buffer->generation != memory->generation ||
+		     buffer->user_addr >= VHB_BUFFER_NOWHERE))
 		return vhb_buffer_search(memory, buffer, size_bytes,
 					 user_addr_out, chunk_bytes_out);
-	if (unlikely(buffer->user_addr >= VHB_BUFFER_NOWHERE))
-		return -EFAULT;
 	*user_addr_out = buffer->user_addr;
 	*chunk_bytes_out = size_bytes;
 	return 0;

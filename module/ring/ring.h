@@ -133,7 +133,7 @@ struct vhb_segment {
  * @writable_bytes: length of the latter; both together are below 4 GiB
  * @segments: the segments; room for VHB_RING_SEGMENTS_MAX, from the caller
  *
- * Addresses are not checked yet: memory does that when they are used.
+ * Addresses are not checked yet: that is for whoever looks them up in memory.
  */
 struct vhb_chain {
 	u16 id;

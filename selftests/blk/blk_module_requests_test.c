@@ -458,6 +458,26 @@ static void test_header_or_status_nowhere(void **state)
 	}
 }
 
+/* What is to be read begins before memory does; its end, the status, is there. */
+static void test_status_behind_a_hole(void **state)
+{
+	const struct virtio_blk_outhdr header = { .type = VIRTIO_BLK_T_IN };
+	const uint64_t status_gpa = BLK_DATA_GPA + 4096;
+	const uint64_t data_gpa = BRIDGE_GPA - 4096;
+	const struct vq_buffer buffers[] = {
+		{ BLK_DATA_GPA, 16, false },
+		{ data_gpa, status_gpa + 1 - data_gpa, true },
+	};
+	struct blk_answer answer;
+
+	(void)state;
+	disk_need(disk);
+	memcpy(bridge_at(&bridge, BLK_DATA_GPA), &header, sizeof(header));
+	answer = blk_run_raw(&bridge, buffers, 2, status_gpa);
+	assert_int_equal(answer.status, VIRTIO_BLK_S_IOERR);
+	blk_read(&bridge, disk, 0, BLK_DATA_GPA, 4096);
+}
+
 #define CASE(function) { #function, function }
 
 static const struct {
@@ -477,6 +497,7 @@ static const struct {
 	CASE(test_mixed),
 	CASE(test_no_request),
 	CASE(test_header_or_status_nowhere),
+	CASE(test_status_behind_a_hole),
 };
 
 #define CASES VHB_ARRAY_COUNT(cases)
