@@ -3,6 +3,8 @@
 
 #include <linux/minmax.h>
 
+#include "memory/view.h"
+
 void vhb_cursor_readable(struct vhb_cursor *cursor,
 			 const struct vhb_chain *chain,
 			 const struct vhb_memory *memory)
@@ -10,7 +12,7 @@ void vhb_cursor_readable(struct vhb_cursor *cursor,
 	*cursor = (struct vhb_cursor){
 		.segment = chain->segments,
 		.left_bytes = chain->readable_bytes,
-		.generation = vhb_memory_generation(memory),
+		.generation = memory->generation,
 	};
 }
 
@@ -21,7 +23,7 @@ void vhb_cursor_writable(struct vhb_cursor *cursor,
 	*cursor = (struct vhb_cursor){
 		.segment = chain->segments + chain->readable_count,
 		.left_bytes = chain->writable_bytes,
-		.generation = vhb_memory_generation(memory),
+		.generation = memory->generation,
 	};
 }
 

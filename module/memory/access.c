@@ -214,11 +214,6 @@ int vhb_buffer_search(const struct vhb_memory *memory,
 	return clip(memory, buffer->user_addr, size_bytes, chunk_bytes_out);
 }
 
-u64 vhb_memory_generation(const struct vhb_memory *memory)
-{
-	return memory->generation;
-}
-
 int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
 		   size_t size_bytes)
 {

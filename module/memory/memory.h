@@ -98,7 +98,7 @@ int vhb_guest_read(const struct vhb_memory *memory, u64 gpa, void *to,
  * @gpa: guest address
  * @user_addr: the owner's address, from vhb_buffer_resolve(), or
  *             VHB_BUFFER_NOWHERE
- * @generation: vhb_memory_generation() then: as long as it is the same, so is
+ * @generation: that of the memory then: as long as it is the same, so is
  *              @user_addr
  */
 struct vhb_buffer {
@@ -117,12 +117,6 @@ static inline void vhb_buffer_forward(struct vhb_buffer *buffer, u64 bytes)
 	buffer->gpa += bytes;
 	buffer->user_addr += bytes;
 }
-
-/**
- * vhb_memory_generation() - names what is known of guest memory now
- * @memory: guest memory
- */
-u64 vhb_memory_generation(const struct vhb_memory *memory);
 
 /**
  * vhb_buffer_resolve() - look up where a buffer is

@@ -26,7 +26,7 @@
 #define POLL_MS 5
 /* Between two counts, and how many the same ones are rest */
 #define LOOK_MS 100
-#define SAME_LOOKS 3
+#define SAME_LOOKS 10
 #define LOG_BYTES_MAX 65536
 
 #define SIZE_SLACK_KIB 400

@@ -2,27 +2,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What failures.sh shows of test output, good and bad
 set -euo pipefail
+. "$(dirname -- "${BASH_SOURCE[0]}")/ktap.sh"
 
 failures=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)/failures.sh
 dir=$(mktemp -d)
 trap 'rm -rf -- "$dir"' EXIT
-count=0 failed=0
 
 # expect NAME OUTPUT, the input on standard input
 expect() {
-	local name=$1 want=$2 output ok=ok
+	local name=$1 want=$2 output status=0
 
 	cat >"$dir/in.ktap"
 	output=$("$failures" "$dir/in.ktap")
-	count=$((count + 1))
 	if [ "$output" != "$want" ]; then
 		printf '# wanted: %s\n# got: %s\n' "${want//$'\n'/$'\n# '}" "${output//$'\n'/$'\n# '}"
-		ok='not ok' failed=$((failed + 1))
+		status=1
 	fi
-	printf '%s %d %s\n' "$ok" "$count" "$name"
+	ktap_result "$status" "$name"
 }
 
-printf 'TAP version 13\n1..4\n'
+ktap_plan 4
 
 expect "nothing is shown of what went well" "" <<'END'
 TAP version 13
@@ -53,4 +52,4 @@ $(seq 11 30)" < <(printf '1..1\n'; seq 30 | sed 's/^/# /'; printf 'not ok 1 long
 expect "only the first programs are shown" "$(printf -- '---- in: not ok %d\n' 1 2 3 4 5)
 ---- and 2 more" < <(printf '1..7\n'; printf 'not ok %d\n' 1 2 3 4 5 6 7)
 
-[ "$failed" -eq 0 ]
+ktap_end

@@ -2,21 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What tally.sh makes of good and bad test output. Each case is an input and the last line and status it must give.
 set -euo pipefail
+. "$(dirname -- "${BASH_SOURCE[0]}")/ktap.sh"
 
 tally=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)/tally.sh
 dir=$(mktemp -d)
 trap 'rm -rf -- "$dir"' EXIT
-count=0 failures=0
-
-report() {
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		printf 'ok %d %s\n' "$count" "$2"
-	else
-		printf 'not ok %d %s\n' "$count" "$2"
-		failures=$((failures + 1))
-	fi
-}
 
 # expect NAME STATUS LAST_LINE [OTHER_LINE], the input on standard input
 expect() {
@@ -32,10 +22,10 @@ expect() {
 		printf '# %s\n' "wanted status $want_status: $want" "got status $status:"
 		printf '#  %s\n' "${output//$'\n'/$'\n#  '}"
 	fi
-	report "$result" "$name"
+	ktap_result "$result" "$name"
 }
 
-printf 'TAP version 13\n1..15\n'
+ktap_plan 15
 
 expect "plain cases are counted" 0 "2 passed, 0 failed, 0 skipped" <<'END'
 TAP version 13
@@ -137,4 +127,4 @@ END
 
 expect "an empty file is a failure" 1 "0 passed, 1 failed, 0 skipped" </dev/null
 
-[ "$failures" = 0 ]
+ktap_end
